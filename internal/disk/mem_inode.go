@@ -1,0 +1,214 @@
+package disk
+
+const (
+	// pageBytes is the unit of copying and of the page cache's dirt.
+	pageBytes = 4096
+	// sectorBytes is the unit that a power loss tears.
+	sectorBytes = 512
+	// pendingBytesMax bounds what a file remembers of its un-synced writes.
+	// Above it the oldest are written back, as a kernel does after a while.
+	pendingBytesMax = 32 << 20
+)
+
+// epoch marks pages as belonging to one inode between two copies of it. It
+// must not be of size zero: two such pointers might be equal.
+type epoch struct{ _ byte }
+
+type page struct {
+	owner *epoch
+	data  [pageBytes]byte
+}
+
+// inode is a file's content.
+//
+// Invariants:
+//  1. pages is what a reader sees; a nil page is zeros, and so is all of the
+//     last page above size.
+//  2. saved holds the durable content of every page that differs from it
+//     because of pending changes; stale of those whose sync failed.
+//  3. Replaying all of pending onto the durable content and size gives what a
+//     reader sees, except for stale pages.
+type inode struct {
+	// name is the present name, linked whether it still has one.
+	name   string
+	linked bool
+
+	epoch       *epoch
+	pages       []*page
+	size        int64
+	durableSize int64
+	saved       map[int]*page
+	stale       map[int]*page
+	pending     []change
+	pendingSize int64
+}
+
+// change is an un-synced write, truncation or allocation.
+type change struct {
+	kind OpKind // OpWrite, OpTruncate, OpAllocate
+	off  int64  // OpWrite: where; else the size asked for
+	data []byte
+}
+
+func newInode(name string) *inode {
+	return &inode{name: name, linked: true, epoch: new(epoch), saved: map[int]*page{}}
+}
+
+// space is what the file occupies, in bytes: whole pages, holes counted.
+func (n *inode) space() int64 { return roundUp(n.size) }
+
+func roundUp(size int64) int64 { return (size + pageBytes - 1) / pageBytes * pageBytes }
+
+func (n *inode) page(i int) *page {
+	if i < len(n.pages) {
+		return n.pages[i]
+	}
+	return nil
+}
+
+// own returns page i for writing, its durable content saved before. whole
+// tells that all of it will be overwritten, so its content needs no copy.
+func (n *inode) own(i int, whole bool) *page {
+	for i >= len(n.pages) {
+		n.pages = append(n.pages, nil)
+	}
+	p := n.pages[i]
+	if _, ok := n.saved[i]; !ok {
+		durable := p
+		if old, ok := n.stale[i]; ok {
+			durable = old
+			delete(n.stale, i)
+		}
+		n.saved[i] = durable
+	} else if p != nil && p.owner == n.epoch {
+		return p
+	}
+	fresh := &page{owner: n.epoch}
+	if p != nil && !whole {
+		fresh.data = p.data
+	}
+	n.pages[i] = fresh
+	return fresh
+}
+
+// put copies data to off in what readers see, without touching the size.
+func (n *inode) put(data []byte, off int64) {
+	for len(data) > 0 {
+		i, at := int(off/pageBytes), int(off%pageBytes)
+		p := n.own(i, at == 0 && len(data) >= pageBytes)
+		k := copy(p.data[at:], data)
+		data, off = data[k:], off+int64(k)
+	}
+}
+
+// get copies what readers see at off; the range must lie below size.
+func (n *inode) get(data []byte, off int64) {
+	for len(data) > 0 {
+		i, at := int(off/pageBytes), int(off%pageBytes)
+		k := min(len(data), pageBytes-at)
+		if p := n.page(i); p != nil {
+			copy(data[:k], p.data[at:])
+		} else {
+			clear(data[:k])
+		}
+		data, off = data[k:], off+int64(k)
+	}
+}
+
+// setSize changes the size; what is cut off reads as zeros if it comes back.
+func (n *inode) setSize(size int64) {
+	if size < n.size {
+		if at := int(size % pageBytes); at != 0 && n.page(int(size/pageBytes)) != nil {
+			clear(n.own(int(size/pageBytes), false).data[at:])
+		}
+		for i := int(roundUp(size) / pageBytes); i < len(n.pages); i++ {
+			if n.pages[i] != nil {
+				n.own(i, true)
+				n.pages[i] = nil
+			}
+		}
+	}
+	n.size = size
+}
+
+// apply carries out a change on what readers see.
+func (n *inode) apply(c change) {
+	switch c.kind {
+	case OpWrite:
+		n.put(c.data, c.off)
+		n.size = max(n.size, c.off+int64(len(c.data)))
+	case OpTruncate:
+		n.setSize(c.off)
+	case OpAllocate:
+		n.size = max(n.size, c.off)
+	}
+}
+
+// record applies a change and remembers it as not durable.
+func (n *inode) record(c change) {
+	n.apply(c)
+	n.pending = append(n.pending, c)
+	n.pendingSize += int64(len(c.data))
+	if n.pendingSize > pendingBytesMax {
+		n.sync()
+	}
+}
+
+// sync makes everything durable except pages whose earlier sync failed and
+// that were not written since: the kernel holds them for clean.
+func (n *inode) sync() {
+	clear(n.saved)
+	n.forget()
+}
+
+// syncFailed models what Linux does (ATC'20, "Can applications recover from
+// fsync failures?"): the pages are marked clean, so reads return the new
+// content, a later sync has nothing to do, and a power loss returns the old.
+func (n *inode) syncFailed() {
+	if n.stale == nil {
+		n.stale = map[int]*page{}
+	}
+	for i, p := range n.saved {
+		if _, ok := n.stale[i]; !ok {
+			n.stale[i] = p
+		}
+	}
+	clear(n.saved)
+	n.forget()
+}
+
+func (n *inode) forget() {
+	clear(n.pending)
+	n.pending = n.pending[:0]
+	n.pendingSize = 0
+	n.durableSize = n.size
+}
+
+// poke changes content behind everybody's back, durable content included.
+func (n *inode) poke(data []byte, off int64) {
+	for len(data) > 0 {
+		i, at := int(off/pageBytes), int(off%pageBytes)
+		k := min(len(data), pageBytes-at)
+		for _, hidden := range []map[int]*page{n.saved, n.stale} {
+			if p, ok := hidden[i]; ok {
+				hidden[i] = patched(p, at, data[:k])
+			}
+		}
+		for i >= len(n.pages) {
+			n.pages = append(n.pages, nil)
+		}
+		fresh := patched(n.pages[i], at, data[:k])
+		fresh.owner = n.epoch
+		n.pages[i] = fresh
+		data, off = data[k:], off+int64(k)
+	}
+}
+
+func patched(p *page, at int, data []byte) *page {
+	fresh := &page{}
+	if p != nil {
+		fresh.data = p.data
+	}
+	copy(fresh.data[at:], data)
+	return fresh
+}
