@@ -1,0 +1,5 @@
+//go:build !race
+
+package wal
+
+const crashStride = 1
