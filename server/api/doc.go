@@ -1,0 +1,57 @@
+// Package api serves etcd's v3 services. It is the gate between clients and the
+// replicated state machine: etcd's protobufs, error texts and odd corners stop
+// here, and behind it there are only the types of mvcc and server/state.
+//
+// # What happens to a put
+//
+//	client ── PutRequest ──▶ Service.Put
+//	    room        does it fit into the quota?                 quota.go
+//	    checkPut    key not empty, no value with ignore_value   check.go
+//	    putFromPB   pb.PutRequest → mvcc.PutRequest             from_pb.go
+//	    admit       is no alarm raised that forbids it?         quota.go
+//	    Backend.Propose   …log, quorum, apply on this member…
+//	    putPB       mvcc.PutResult → pb.PutResponse             to_pb.go
+//	client ◀─ PutResponse ── header{cluster, member, revision, term}
+//
+// A range goes the same way, but asks Backend.View for a point in time and reads
+// it on its own goroutine: the actors never wait for it. A transaction that can
+// only read does the same; all others go through the log.
+//
+// # Guarantees
+//
+//   - Errors are etcd's, by code and by text ([ToGRPC]). Nothing else leaks out:
+//     clients compare strings.
+//   - What passes the gate is well-formed, so a request that is in the log can
+//     be applied by every replica.
+//   - A reply's header never shows a revision older than the reply's own change,
+//     and a keep-alive's never one newer than its renewal.
+//   - A watch stream that doesn't read costs memory for its credit of responses
+//     and nothing more.
+//
+// # How a watch stream works
+//
+// Each stream is a pair of goroutines. The receiver passes requests to the hub,
+// on the apply actor. The hub pushes responses into the stream's queue against
+// credit; the sender encodes and sends them, then grants as much again. Credit
+// counts responses, so a stream holds at most 128 of them in memory; whatever
+// happens meanwhile stays in the store's history, where the watcher's cursor is.
+// Responses encode themselves ([WatchMessage]): thousands of watchers of one key
+// share the encoding of an event.
+//
+// # Departures from etcd
+//
+//   - Transactions nest at most state.TxnDepthMax deep. etcd has no such limit
+//     but its budget of operations, which is smaller unless it was raised.
+//   - A watch id of -1 chosen by a client counts as 0: the server picks one.
+//   - Quota is a count of logical bytes, the same on all members, instead of the
+//     size of a file; Defragment has nothing to do and says so by succeeding.
+//   - Hash covers the key space, not a database file.
+//
+// # Left out so far
+//
+// Auth, membership changes, snapshots over gRPC, downgrade, lock and election
+// services and the JSON gateway answer Unimplemented.
+//
+// Sources: etcd 3.7 api/etcdserverpb/rpc.proto, api/v3rpc/rpctypes/error.go,
+// and the etcd documentation "etcd API guarantees".
+package api

@@ -1,0 +1,204 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+
+	"github.com/holdfast-db/holdfast/mvcc"
+	"github.com/holdfast-db/holdfast/server/state"
+)
+
+// fakeBackend is a member without raft, log or network: a state machine behind a
+// lock. Leases never run out.
+type fakeBackend struct {
+	mu      sync.Mutex
+	state   *state.State
+	hub     *mvcc.Hub
+	sinks   map[mvcc.StreamID]func([]mvcc.WatchResponse)
+	streams mvcc.StreamID
+	index   uint64
+	seq     uint64
+	limits  Limits
+	stopped chan struct{}
+
+	leaderless, learner bool
+	fail                error // answers every request
+	views               [2]int
+	proposed            int
+}
+
+const (
+	fakeMember      = 7
+	fakeIncarnation = 1
+	fakeTerm        = 3
+)
+
+func newFake(t *testing.T) *fakeBackend {
+	t.Helper()
+	b := &fakeBackend{
+		sinks:   map[mvcc.StreamID]func([]mvcc.WatchResponse){},
+		stopped: make(chan struct{}),
+		limits:  Limits{RequestBytesMax: 1 << 20, TxnOpsMax: 128, QuotaBytes: 1 << 30, LeaseTTLMin: 2, ElectionMS: 20},
+	}
+	b.state = state.New(state.Options{Members: []state.ConfigMember{
+		{ID: fakeMember, Incarnation: fakeIncarnation, PeerURLs: []string{"http://p:1"}},
+	}})
+	b.hub = mvcc.NewHub(b.state.Store(), mvcc.HubOptions{FragmentBytes: 4096})
+	return b
+}
+
+func (b *fakeBackend) Propose(_ context.Context, body state.Body) (*state.Result, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.fail != nil {
+		return nil, b.fail
+	}
+	encoded, err := state.EncodeBody(body)
+	if err != nil {
+		return nil, err
+	}
+	if len(encoded) > b.limits.RequestBytesMax {
+		return nil, ErrTooLarge
+	}
+	b.index++
+	b.seq++
+	b.proposed++
+	id := state.RequestID{Member: fakeMember, Incarnation: fakeIncarnation, Boot: 1, Seq: b.seq}
+	batch := state.AppendBatch(nil, []state.Encoded{{ID: id, Term: fakeTerm, Body: encoded}})
+	var result *state.Result
+	err = b.state.Apply(b.index, fakeTerm, batch, func(_ state.RequestID, r *state.Result) { result = r })
+	if err != nil {
+		return nil, err
+	}
+	for !b.state.CompactStep(1000) {
+	}
+	b.pump()
+	return result, nil
+}
+
+// pump delivers to watchers all that they have credit for.
+func (b *fakeBackend) pump() {
+	emit := func(id mvcc.StreamID, rs []mvcc.WatchResponse) {
+		if sink := b.sinks[id]; sink != nil {
+			sink(rs)
+		}
+	}
+	b.hub.Publish(emit)
+	for b.hub.Step(1000, emit) {
+	}
+}
+
+func (b *fakeBackend) View(_ context.Context, linearizable bool) (*state.View, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.fail != nil {
+		return nil, b.fail
+	}
+	if linearizable {
+		b.views[1]++
+	} else {
+		b.views[0]++
+	}
+	return b.state.View(), nil
+}
+
+func (b *fakeBackend) lease(id int64) int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l, ok := b.state.View().Lease(id)
+	if !ok {
+		return -1
+	}
+	return l.TTL
+}
+
+func (b *fakeBackend) KeepAlive(_ context.Context, id int64) (int64, error) {
+	return b.lease(id), b.fail
+}
+
+func (b *fakeBackend) TimeToLive(_ context.Context, id int64) (int64, int64, error) {
+	ttl := b.lease(id)
+	return ttl, max(ttl, 0), b.fail
+}
+
+func (b *fakeBackend) MoveLeader(context.Context, uint64) error { return b.fail }
+
+func (b *fakeBackend) Head() Head {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h := Head{
+		Cluster: 5, Member: fakeMember, Term: fakeTerm, Revision: b.state.Revision(),
+		Bytes: b.state.Store().Bytes(), HasLeader: !b.leaderless, Learner: b.learner,
+	}
+	for _, a := range b.state.View().Alarms() {
+		h.NoSpace = h.NoSpace || a.Kind == state.AlarmNoSpace
+		h.Corrupt = h.Corrupt || a.Kind == state.AlarmCorrupt
+	}
+	return h
+}
+
+func (b *fakeBackend) Status() Status {
+	st := Status{Head: b.Head(), Name: "fake", Applied: b.index, InUse: b.Head().Bytes}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	st.Raft.Leader = fakeMember
+	if b.leaderless {
+		st.Raft.Leader = 0
+	}
+	st.Raft.Term, st.Alarms = fakeTerm, b.state.View().Alarms()
+	return st
+}
+
+func (b *fakeBackend) Limits() Limits           { return b.limits }
+func (b *fakeBackend) Stopped() <-chan struct{} { return b.stopped }
+
+func (b *fakeBackend) OpenWatch(sink func([]mvcc.WatchResponse)) WatchStream {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.streams++
+	b.sinks[b.streams] = sink
+	b.hub.Open(b.streams)
+	return &fakeStream{b, b.streams}
+}
+
+type fakeStream struct {
+	b  *fakeBackend
+	id mvcc.StreamID
+}
+
+func (s *fakeStream) do(f func(*mvcc.Hub)) {
+	s.b.mu.Lock()
+	defer s.b.mu.Unlock()
+	f(s.b.hub)
+	s.b.pump()
+}
+
+func (s *fakeStream) answer(rs []mvcc.WatchResponse) {
+	if sink := s.b.sinks[s.id]; sink != nil && len(rs) > 0 {
+		sink(rs)
+	}
+}
+
+func (s *fakeStream) Create(r mvcc.WatchRequest) {
+	s.do(func(h *mvcc.Hub) { s.answer(h.Create(s.id, &r)) })
+}
+
+func (s *fakeStream) Cancel(id mvcc.WatchID) {
+	s.do(func(h *mvcc.Hub) { s.answer(h.Cancel(s.id, id)) })
+}
+
+func (s *fakeStream) Progress() {
+	s.do(func(h *mvcc.Hub) { s.answer(h.RequestProgress(s.id)) })
+}
+
+func (s *fakeStream) Grant(n int) {
+	s.do(func(h *mvcc.Hub) { h.Grant(s.id, mvcc.Credit{Responses: n, Bytes: n << 20}) })
+}
+
+func (s *fakeStream) Close() {
+	s.do(func(h *mvcc.Hub) { h.Close(s.id); delete(s.b.sinks, s.id) })
+}
+
+var errPrivate = errors.New("private detail")

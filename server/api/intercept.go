@@ -1,0 +1,60 @@
+package api
+
+import (
+	"context"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+)
+
+// Unary is the interceptor that all unary requests pass.
+func (g *Guard) Unary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	if g.backend.Head().Learner && !learnerServes(req) {
+		return nil, rpctypes.ErrGRPCNotSupportedForLearner
+	}
+	if _, err := g.Check(ctx); err != nil {
+		return nil, err
+	}
+	return handler(ctx, req)
+}
+
+// Stream is the interceptor that all streams pass.
+func (g *Guard) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	if g.backend.Head().Learner && info.FullMethod != pb.Maintenance_Snapshot_FullMethodName &&
+		info.FullMethod != healthpb.Health_Watch_FullMethodName {
+		return rpctypes.ErrGRPCNotSupportedForLearner
+	}
+	needsLeader, err := g.Check(ss.Context())
+	if err != nil {
+		return err
+	}
+	if !needsLeader {
+		return handler(srv, ss)
+	}
+	ctx, leave := g.Enter(ss.Context())
+	defer leave()
+	return handler(srv, &guardedStream{ServerStream: ss, ctx: ctx})
+}
+
+// guardedStream is a stream whose context the guard can end.
+type guardedStream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (s *guardedStream) Context() context.Context { return s.ctx }
+
+// learnerServes tells what a learner answers: its log may lag without bound, so
+// nothing that looks current. (The health service speaks for the process.)
+func learnerServes(req any) bool {
+	switch r := req.(type) {
+	case *pb.StatusRequest, *healthpb.HealthCheckRequest:
+		return true
+	case *pb.RangeRequest:
+		return r.Serializable
+	default:
+		return false
+	}
+}

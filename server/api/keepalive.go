@@ -1,0 +1,85 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+)
+
+// keepAliveQueue is how many requests a stream reads ahead.
+const keepAliveQueue = 16
+
+// KeepAliveConn is a client's stream of keep-alives. Its context ends when the
+// stream must end, with context.Cause as the reason.
+type KeepAliveConn interface {
+	Context() context.Context
+	Recv() (*pb.LeaseKeepAliveRequest, error)
+	Send(*pb.LeaseKeepAliveResponse) error
+}
+
+// LeaseKeepAlive renews leases, one request after the other, until the client
+// ends the stream. Reading has a goroutine of its own because Recv can't be
+// interrupted, while the stream must end when its context does.
+func (s *Service) LeaseKeepAlive(conn KeepAliveConn) error {
+	ctx, cancel := context.WithCancel(conn.Context())
+	defer cancel()
+	requests := make(chan *pb.LeaseKeepAliveRequest, keepAliveQueue)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- receiveKeepAlives(ctx, conn, requests)
+		close(requests)
+	}()
+	for {
+		select {
+		case req, ok := <-requests:
+			if !ok {
+				return <-ended
+			}
+			if err := s.keepAlive(ctx, conn, req); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return streamEnd(conn.Context())
+		case <-s.backend.Stopped():
+			return rpctypes.ErrGRPCStopped
+		}
+	}
+}
+
+// receiveKeepAlives hands on what the client sends. It returns nil when the
+// client has said its last.
+func receiveKeepAlives(ctx context.Context, conn KeepAliveConn, to chan<- *pb.LeaseKeepAliveRequest) error {
+	for {
+		req, err := conn.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case to <- req:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (s *Service) keepAlive(ctx context.Context, conn KeepAliveConn, req *pb.LeaseKeepAliveRequest) error {
+	// The header comes first: its revision must not be newer than the renewal,
+	// or a client could take a key that is gone for a live one.
+	resp := &pb.LeaseKeepAliveResponse{ID: req.ID, Header: s.headerNow()}
+	ttl, err := s.backend.KeepAlive(ctx, req.ID)
+	if err != nil {
+		return ToGRPC(err)
+	}
+	resp.TTL = max(ttl, 0) // 0: there is no such lease
+	return conn.Send(resp)
+}
+
+// streamEnd is the status of a stream whose context has ended: the reason given
+// by whoever ended it, or the client's own cancellation.
+func streamEnd(ctx context.Context) error { return ToGRPC(context.Cause(ctx)) }

@@ -1,0 +1,202 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/holdfast-db/holdfast/mvcc"
+)
+
+// watchCredit is how many responses a stream may have on their way from the hub
+// to the network. More come when those were sent: a client that doesn't read
+// falls behind at its own cursor in the history, and holds up nobody.
+const watchCredit = 128
+
+// WatchConn is a client's watch stream. Its context ends when the stream must
+// end, with context.Cause as the reason.
+type WatchConn interface {
+	Context() context.Context
+	Recv() (*pb.WatchRequest, error)
+	// SendWatch sends one response. It may be called from one goroutine.
+	SendWatch(*WatchMessage) error
+}
+
+// Watch serves a watch stream until the client or the server ends it. It uses a
+// pair of goroutines: this one sends, the other receives (Recv can't be
+// interrupted; it returns once the stream is over).
+func (s *Service) Watch(conn WatchConn) error {
+	q := newWatchQueue()
+	stream := s.backend.OpenWatch(q.push)
+	defer q.close()
+	defer stream.Close()
+	stream.Grant(watchCredit)
+
+	received := make(chan error, 1)
+	go func() { received <- receiveWatch(conn, stream, q) }()
+	sender := watchSender{service: s, conn: conn, stream: stream}
+	for {
+		select {
+		case <-q.ready:
+			if err := sender.send(q.take()); err != nil {
+				return err
+			}
+		case err := <-received:
+			if err != nil {
+				return watchEnd(err)
+			}
+			received = nil // the client won't ask again, but still listens
+		case <-conn.Context().Done():
+			return watchEnd(context.Cause(conn.Context()))
+		case <-s.backend.Stopped():
+			return rpctypes.ErrGRPCStopped
+		}
+	}
+}
+
+// watchEnd is the status of a stream that ended by err.
+func watchEnd(err error) error {
+	if errors.Is(err, context.Canceled) || status.Code(err) == codes.Canceled {
+		return rpctypes.ErrGRPCWatchCanceled
+	}
+	return ToGRPC(err)
+}
+
+// receiveWatch hands the client's requests to the hub. It returns nil when the
+// client has said its last. A client that asks without listening has to wait:
+// answers to its requests need no credit.
+func receiveWatch(conn WatchConn, stream WatchStream, q *watchQueue) error {
+	for q.waitForRoom() {
+		req, err := conn.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		switch u := req.RequestUnion.(type) {
+		case *pb.WatchRequest_CreateRequest:
+			if u.CreateRequest != nil {
+				stream.Create(watchFromPB(u.CreateRequest))
+			}
+		case *pb.WatchRequest_CancelRequest:
+			if u.CancelRequest != nil {
+				stream.Cancel(mvcc.WatchID(u.CancelRequest.WatchId))
+			}
+		case *pb.WatchRequest_ProgressRequest:
+			if u.ProgressRequest != nil {
+				stream.Progress()
+			}
+		}
+		// Anything else is a newer client's: etcd ignores it, too.
+	}
+	return nil
+}
+
+// watchQueue takes responses from the apply actor, which must not wait, to the
+// stream's sender. Events in it are bounded by the hub's credit, answers to the
+// client's requests by waitForRoom.
+type watchQueue struct {
+	mu     sync.Mutex
+	room   sync.Cond
+	items  []mvcc.WatchResponse
+	spare  []mvcc.WatchResponse // the slice that was taken before
+	closed bool
+	ready  chan struct{}
+}
+
+// watchBacklog is how much may wait in a queue before the client's next request
+// is read.
+const watchBacklog = 4 * watchCredit
+
+func newWatchQueue() *watchQueue {
+	q := &watchQueue{ready: make(chan struct{}, 1)}
+	q.room.L = &q.mu
+	return q
+}
+
+// waitForRoom waits until little enough is queued; false: the stream is over.
+func (q *watchQueue) waitForRoom() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for len(q.items) >= watchBacklog && !q.closed {
+		q.room.Wait()
+	}
+	return !q.closed
+}
+
+func (q *watchQueue) close() {
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	q.room.Broadcast()
+}
+
+func (q *watchQueue) push(responses []mvcc.WatchResponse) {
+	q.mu.Lock()
+	q.items = append(q.items, responses...)
+	q.mu.Unlock()
+	select {
+	case q.ready <- struct{}{}:
+	default: // the sender knows already
+	}
+}
+
+// take returns what is queued. It is valid until the next call.
+func (q *watchQueue) take() []mvcc.WatchResponse {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	clear(q.spare)
+	taken := q.items
+	q.items, q.spare = q.spare[:0], taken
+	q.room.Broadcast()
+	return taken
+}
+
+// watchSender turns the hub's responses into messages.
+type watchSender struct {
+	service *Service
+	conn    WatchConn
+	stream  WatchStream
+	memo    eventMemo
+}
+
+func (w *watchSender) send(responses []mvcc.WatchResponse) error {
+	head := w.service.backend.Head()
+	for i := range responses {
+		msg := &WatchMessage{head: head, response: &responses[i], memo: &w.memo}
+		if err := w.conn.SendWatch(msg); err != nil {
+			return err
+		}
+	}
+	if n := spent(responses); n > 0 {
+		w.stream.Grant(n)
+	}
+	return nil
+}
+
+// spent counts the responses that took credit: events and periodic progress.
+// Answers to the client's requests and cancellations come without.
+func spent(responses []mvcc.WatchResponse) (n int) {
+	for i := range responses {
+		if r := &responses[i]; !r.Created && !r.Canceled && r.ID != mvcc.NoWatchID {
+			n++
+		}
+	}
+	return n
+}
+
+// cancelReason words the hub's reason as etcd does: a watch from an impossible
+// revision gets the client-side text, with prefix, the others the store's.
+func cancelReason(reason string) string {
+	if reason == mvcc.ErrCompacted.Error() {
+		return rpctypes.ErrCompacted.Error()
+	}
+	return reason
+}
