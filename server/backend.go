@@ -1,0 +1,207 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/holdfast-db/holdfast/mvcc"
+	"github.com/holdfast-db/holdfast/raft"
+	"github.com/holdfast-db/holdfast/server/api"
+	"github.com/holdfast-db/holdfast/server/replica"
+	"github.com/holdfast-db/holdfast/server/state"
+)
+
+// backend is the running member as the services see it. It turns their calls
+// into requests for the actors and waits for the answers: no goroutine, timer or
+// queue of its own for a request.
+type backend struct {
+	settings *settings
+	replica  *replica.Replica
+	driver   *driver
+	metrics  *metrics
+	head     head
+	streams  atomic.Uint64 // the last watch stream's id
+	stopped  chan struct{}
+}
+
+var _ api.Backend = (*backend)(nil)
+
+// call is one request and its wait slot.
+type call struct {
+	request replica.Request
+	backend *backend
+	alarm   bool // the request is about alarms
+	reply   replica.Reply
+	done    chan struct{} // one token, when reply is set
+}
+
+// slots are channels for waiting, empty when they are put back. The request
+// itself is not reused: an actor may look at it after it was answered.
+var slots = sync.Pool{New: func() any { return make(chan struct{}, 1) }}
+
+// finish takes the answer, on an actor's turn. What the asker may rely on once
+// it has the answer is published first.
+func (c *call) finish(r replica.Reply) {
+	c.reply = r
+	c.publish()
+	c.done <- struct{}{}
+}
+
+func (c *call) publish() {
+	b := c.backend
+	raise(&b.head.term, uint64(c.reply.Term))
+	if c.reply.Result == nil {
+		return
+	}
+	// Only the apply actor makes Results, so this is its goroutine.
+	s := b.replica.Apply.State()
+	b.head.publishState(s)
+	if c.alarm {
+		b.head.publishAlarms(s.View().Alarms())
+	}
+}
+
+// ask submits a request to the core and waits for its answer.
+func (b *backend) ask(ctx context.Context, request replica.Request) (replica.Reply, error) {
+	c := b.newCall(request)
+	b.driver.boxes[replica.ToCore].submit(&c.request)
+	return c.wait(ctx)
+}
+
+func (b *backend) newCall(request replica.Request) *call {
+	c := &call{request: request, backend: b, done: slots.Get().(chan struct{})}
+	c.request.Done = c.finish
+	return c
+}
+
+func (c *call) wait(ctx context.Context) (replica.Reply, error) {
+	select {
+	case <-c.done:
+		slots.Put(c.done)
+		return c.reply, c.reply.Err
+	case <-ctx.Done(): // the answer will find nobody; its slot is not reused
+		return replica.Reply{}, ctx.Err()
+	case <-c.backend.stopped:
+		return replica.Reply{}, replica.ErrStopped
+	}
+}
+
+// Propose implements api.Backend.
+func (b *backend) Propose(ctx context.Context, body state.Body) (*state.Result, error) {
+	encoded, err := state.EncodeBody(body)
+	if err != nil {
+		return nil, fmt.Errorf("server: request passed the gate: %w", err)
+	}
+	if len(encoded) > b.settings.requestBytesMax() {
+		return nil, api.ErrTooLarge
+	}
+	b.metrics.pending.Add(1)
+	c := b.newCall(replica.Request{Kind: replica.Write, Body: encoded})
+	_, c.alarm = body.(*state.AlarmRequest)
+	b.driver.boxes[replica.ToCore].submit(&c.request)
+	reply, err := c.wait(ctx)
+	b.metrics.pending.Add(-1)
+	if err != nil {
+		b.metrics.proposalsFailed.Inc()
+		return nil, err
+	}
+	return reply.Result, nil
+}
+
+// View implements api.Backend.
+func (b *backend) View(ctx context.Context, linearizable bool) (*state.View, error) {
+	request := replica.Request{Kind: replica.Read}
+	if linearizable {
+		reply, err := b.ask(ctx, request)
+		return reply.View, err
+	}
+	c := b.newCall(request)
+	b.driver.boxes[replica.ToApply].put(replica.ReadLocalEvent{Request: &c.request})
+	reply, err := c.wait(ctx)
+	return reply.View, err
+}
+
+// KeepAlive implements api.Backend.
+func (b *backend) KeepAlive(ctx context.Context, lease int64) (ttl int64, err error) {
+	reply, err := b.ask(ctx, replica.Request{Kind: replica.KeepAlive, Lease: lease})
+	return reply.TTL, err
+}
+
+// TimeToLive implements api.Backend.
+func (b *backend) TimeToLive(ctx context.Context, lease int64) (ttl, granted int64, err error) {
+	reply, err := b.ask(ctx, replica.Request{Kind: replica.TimeToLive, Lease: lease})
+	return reply.TTL, reply.GrantedTTL, err
+}
+
+// MoveLeader implements api.Backend; 0 means the voter that is furthest on.
+func (b *backend) MoveLeader(ctx context.Context, to uint64) error {
+	_, err := b.ask(ctx, replica.Request{Kind: replica.TransferLeader, Member: raft.NodeID(to)})
+	if errors.Is(err, raft.ErrBadTransferee) {
+		return api.ErrBadTransferee
+	}
+	return err
+}
+
+// Limits implements api.Backend.
+func (b *backend) Limits() api.Limits {
+	return api.Limits{
+		RequestBytesMax: b.settings.requestBytesMax(),
+		TxnOpsMax:       int(b.settings.MaxTxnOps),
+		QuotaBytes:      b.settings.quota(),
+		LeaseTTLMin:     b.settings.leaseTTLMin(),
+		ElectionMS:      int64(b.settings.ElectionMS),
+	}
+}
+
+// Stopped implements api.Backend.
+func (b *backend) Stopped() <-chan struct{} { return b.stopped }
+
+// OpenWatch implements api.Backend.
+func (b *backend) OpenWatch(sink func([]mvcc.WatchResponse)) api.WatchStream {
+	w := &watchStream{box: b.driver.boxes[replica.ToApply], id: mvcc.StreamID(b.streams.Add(1)), sink: sink}
+	w.box.put(replica.WatchOpenEvent{Stream: w.id, Sink: w.push})
+	return w
+}
+
+// watchStream posts a stream's requests to the apply actor. Those that a client
+// can make at will wait while the actor is behind, which stops reading from
+// that client.
+type watchStream struct {
+	box *mailbox
+	id  mvcc.StreamID
+
+	mu   sync.Mutex
+	sink func([]mvcc.WatchResponse) // nil once closed
+}
+
+func (w *watchStream) push(responses []mvcc.WatchResponse) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.sink != nil {
+		w.sink(responses)
+	}
+}
+
+func (w *watchStream) Create(r mvcc.WatchRequest) {
+	w.box.putWait(replica.WatchCreateEvent{Stream: w.id, Request: r})
+}
+
+func (w *watchStream) Cancel(id mvcc.WatchID) {
+	w.box.putWait(replica.WatchCancelEvent{Stream: w.id, ID: id})
+}
+
+func (w *watchStream) Progress() { w.box.putWait(replica.WatchProgressEvent{Stream: w.id}) }
+
+func (w *watchStream) Grant(responses int) {
+	w.box.put(replica.WatchGrantEvent{Stream: w.id, Responses: responses})
+}
+
+func (w *watchStream) Close() {
+	w.mu.Lock()
+	w.sink = nil
+	w.mu.Unlock()
+	w.box.put(replica.WatchCloseEvent{Stream: w.id})
+}

@@ -1,0 +1,116 @@
+package server
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/holdfast-db/holdfast/internal/disk"
+	"github.com/holdfast-db/holdfast/wal"
+)
+
+// Config is what an operator says, in the words of etcd's flags. Lists are
+// separated by commas, as on the command line. Start checks all of it.
+type Config struct {
+	// Name is this member's, human-readable; it finds its row in InitialCluster.
+	Name string
+	// DataDir holds everything durable; "" means "NAME.etcd" in the working
+	// directory, as with etcd.
+	DataDir string
+
+	ListenClientURLs         string
+	AdvertiseClientURLs      string // "" only while ListenClientURLs is the default
+	ListenPeerURLs           string
+	InitialAdvertisePeerURLs string
+
+	// InitialCluster lists all members as NAME=URL; a member with several URLs
+	// is listed several times. "": this member alone. It must stay as it was at
+	// the first start: the cluster's identity derives from it.
+	InitialCluster string
+	// InitialClusterState is "new", or "existing" for a member that has data.
+	InitialClusterState string
+	// InitialClusterToken sets clusters with equal URLs apart.
+	InitialClusterToken string
+
+	HeartbeatMS int // between heartbeats of the leader
+	ElectionMS  int // without one for so long, up to twice that: election
+
+	// SnapshotCount is accepted for etcd's sake. When snapshots are taken is
+	// decided by the size of the log.
+	SnapshotCount uint64
+	// CatchUpEntries are kept in the log for slow followers.
+	CatchUpEntries uint64
+
+	// QuotaBytes bounds the logical size of the key space: 0 means
+	// DefaultQuotaBytes, below 0 no bound.
+	QuotaBytes int64
+
+	MaxTxnOps            uint
+	MaxRequestBytes      uint
+	MaxConcurrentStreams uint32
+
+	// Pings of idle clients more often than MinTime are refused; the server
+	// pings idle clients at Interval and gives them Timeout to answer.
+	KeepAliveMinTime  time.Duration
+	KeepAliveInterval time.Duration
+	KeepAliveTimeout  time.Duration
+
+	WatchProgressInterval time.Duration
+
+	// LogLevel is debug, info, warn or error.
+	LogLevel string
+	// EnablePprof serves /debug/pprof/ on the client URLs.
+	EnablePprof bool
+	// UnsafeNoFsync leaves syncing to the kernel: a power loss loses
+	// acknowledged writes.
+	UnsafeNoFsync bool
+	// Sync is how the log forms batches and syncs them.
+	Sync wal.Policy
+
+	// Logger replaces the JSON lines on stderr, for programs that embed a server.
+	Logger *slog.Logger
+	// Warnings are logged once at start: settings that were accepted without
+	// effect.
+	Warnings []string
+
+	// fs replaces the machine's disk, in tests.
+	fs disk.FS
+}
+
+// Defaults, as etcd has them.
+const (
+	DefaultName          = "default"
+	DefaultClientURLs    = "http://localhost:2379"
+	DefaultPeerURLs      = "http://localhost:2380"
+	DefaultQuotaBytes    = 2 << 30
+	DefaultRequestBytes  = 1536 << 10
+	DefaultToken         = "etcd-cluster"
+	grpcOverheadBytes    = 512 << 10
+	electionMSMax        = 50_000
+	electionPerHeartbeat = 5 // an election timeout holds so many heartbeats at least
+	watchProgressMin     = 100 * time.Millisecond
+)
+
+// DefaultConfig is a single member on localhost.
+func DefaultConfig() Config {
+	return Config{
+		Name:                     DefaultName,
+		ListenClientURLs:         DefaultClientURLs,
+		AdvertiseClientURLs:      DefaultClientURLs,
+		ListenPeerURLs:           DefaultPeerURLs,
+		InitialAdvertisePeerURLs: DefaultPeerURLs,
+		InitialClusterState:      "new",
+		InitialClusterToken:      DefaultToken,
+		HeartbeatMS:              100,
+		ElectionMS:               1000,
+		SnapshotCount:            10_000,
+		CatchUpEntries:           5000,
+		MaxTxnOps:                128,
+		MaxRequestBytes:          DefaultRequestBytes,
+		MaxConcurrentStreams:     1<<32 - 1,
+		KeepAliveMinTime:         5 * time.Second,
+		KeepAliveInterval:        2 * time.Hour,
+		KeepAliveTimeout:         20 * time.Second,
+		WatchProgressInterval:    10 * time.Minute,
+		LogLevel:                 "info",
+	}
+}

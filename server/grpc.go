@@ -1,0 +1,63 @@
+package server
+
+import (
+	"math"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
+
+	"github.com/holdfast-db/holdfast/server/api"
+)
+
+// gRPC buffers. Windows are larger than HTTP/2's 64 KiB so that a large range
+// or a burst of puts isn't cut into round trips.
+const (
+	grpcBufferBytes = 32 << 10
+	grpcWindowBytes = 1 << 20
+	// grpcWorkers keep their grown stacks between requests; beyond them each
+	// request gets a goroutine of its own.
+	grpcWorkers = 512
+)
+
+// newGRPC makes the gRPC server and its guard; the guard's Run is the caller's.
+func (b *backend) newGRPC(svc *api.Service) (*grpc.Server, *api.Guard) {
+	guard := api.NewGuard(b)
+	c := &b.settings.Config
+	s := grpc.NewServer(
+		grpc.ForceServerCodecV2(api.NewCodec()),
+		grpc.UnaryInterceptor(b.metrics.unary(guard.Unary)),
+		grpc.StreamInterceptor(b.metrics.stream(guard.Stream)),
+		grpc.MaxRecvMsgSize(b.settings.requestBytesMax()+grpcOverheadBytes),
+		grpc.MaxSendMsgSize(math.MaxInt32),
+		grpc.MaxConcurrentStreams(c.MaxConcurrentStreams),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: c.KeepAliveMinTime, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: c.KeepAliveInterval, Timeout: c.KeepAliveTimeout}),
+		grpc.ReadBufferSize(grpcBufferBytes),
+		grpc.WriteBufferSize(grpcBufferBytes),
+		grpc.InitialWindowSize(grpcWindowBytes),
+		grpc.InitialConnWindowSize(grpcWindowBytes),
+		grpc.NumStreamWorkers(grpcWorkers),
+		grpc.ConnectionTimeout(sniffTimeout),
+	)
+	api.Register(s, svc)
+	b.metrics.register(s)
+	return s, guard
+}
+
+// errorText is an error's own words without gRPC's frame around them.
+func errorText(err error) string {
+	if st, ok := status.FromError(err); ok {
+		return st.Message()
+	}
+	return err.Error()
+}
+
+func (s *settings) requestBytesMax() int { return int(s.MaxRequestBytes) }
+
+// requestTimeout is how long a request may take: time enough for an election,
+// and then for the request.
+func (s *settings) requestTimeout() time.Duration {
+	return 5*time.Second + 2*time.Duration(s.ElectionMS)*time.Millisecond
+}

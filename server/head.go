@@ -1,0 +1,139 @@
+package server
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/holdfast-db/holdfast/raft"
+	"github.com/holdfast-db/holdfast/server/api"
+	"github.com/holdfast-db/holdfast/server/replica"
+	"github.com/holdfast-db/holdfast/server/state"
+)
+
+// head is what every reply and every gate looks at, published by the actors and
+// read by all.
+type head struct {
+	term, applied   atomic.Uint64
+	revision, bytes atomic.Int64
+	inUse, compact  atomic.Int64
+	keys            atomic.Int64
+	logBytes        atomic.Uint64
+	tickApplied     uint64 // the apply actor's: alarms are published up to here
+	noSpace         atomic.Bool
+	corrupt         atomic.Bool
+	raft            atomic.Pointer[raft.Status]
+	alarms          atomic.Pointer[[]state.Alarm]
+	learner         atomic.Bool
+	leaderlessSince atomic.Int64 // unix ms; 0: there is a leader
+}
+
+// publishRaft is called on the core's goroutine.
+func (h *head) publishRaft(st raft.Status) {
+	raise(&h.term, uint64(st.Term))
+	h.raft.Store(&st)
+	for _, m := range st.Config.Config.Members {
+		if m.ID == st.ID {
+			h.learner.Store(m.Learner())
+		}
+	}
+	switch {
+	case st.Leader != 0:
+		h.leaderlessSince.Store(0)
+	case h.leaderlessSince.Load() == 0:
+		h.leaderlessSince.Store(time.Now().UnixMilli())
+	}
+}
+
+// publishState is called on the apply actor's goroutine.
+func (h *head) publishState(s *state.State) {
+	h.revision.Store(s.Revision())
+	h.compact.Store(s.Store().CompactRevision())
+	h.bytes.Store(s.Store().Bytes())
+	h.inUse.Store(s.Store().BytesInUse())
+	h.keys.Store(s.Store().Keys())
+	h.applied.Store(s.AppliedIndex())
+}
+
+// publishAlarms is called on the apply actor's goroutine.
+func (h *head) publishAlarms(alarms []state.Alarm) {
+	noSpace, corrupt := false, false
+	for _, a := range alarms {
+		noSpace = noSpace || a.Kind == state.AlarmNoSpace
+		corrupt = corrupt || a.Kind == state.AlarmCorrupt
+	}
+	h.alarms.Store(&alarms)
+	h.noSpace.Store(noSpace)
+	h.corrupt.Store(corrupt)
+}
+
+// raise sets v to at least n.
+func raise(v *atomic.Uint64, n uint64) {
+	for old := v.Load(); old < n; old = v.Load() {
+		if v.CompareAndSwap(old, n) {
+			return
+		}
+	}
+}
+
+// pulse publishes what an actor's Flush changed. Replies may overtake it; what
+// a reply's reader must find is published by the reply itself (call.finish).
+func (b *backend) pulse(id replica.ActorID, ticked bool, out *replica.Output) {
+	switch id {
+	case replica.ToCore:
+		if ticked || len(out.Trace) > 0 {
+			b.head.publishRaft(b.replica.Core.Status())
+		}
+	case replica.ToLog:
+		for _, ev := range out.Events {
+			if p, ok := ev.(replica.PersistedEvent); ok {
+				b.head.logBytes.Store(p.Stats.Bytes)
+			}
+		}
+	case replica.ToApply:
+		s := b.replica.Apply.State()
+		before := b.head.tickApplied
+		b.head.publishState(s)
+		if ticked && s.AppliedIndex() != before {
+			b.head.tickApplied = s.AppliedIndex()
+			b.head.publishAlarms(s.View().Alarms())
+		}
+	}
+}
+
+// Head implements api.Backend.
+func (b *backend) Head() api.Head {
+	h := &b.head
+	st := h.raft.Load()
+	return api.Head{
+		Cluster:   b.settings.cluster,
+		Member:    b.settings.member,
+		Term:      h.term.Load(),
+		Revision:  h.revision.Load(),
+		Bytes:     h.bytes.Load(),
+		NoSpace:   h.noSpace.Load(),
+		Corrupt:   h.corrupt.Load(),
+		HasLeader: st != nil && st.Leader != 0,
+		Learner:   h.learner.Load(),
+	}
+}
+
+// Status implements api.Backend.
+func (b *backend) Status() api.Status {
+	st := api.Status{
+		Head:    b.Head(),
+		Name:    b.settings.Name,
+		Compact: b.head.compact.Load(),
+		InUse:   b.head.inUse.Load(),
+		Applied: b.head.applied.Load(),
+	}
+	if r := b.head.raft.Load(); r != nil {
+		st.Raft = *r
+	}
+	if alarms := b.head.alarms.Load(); alarms != nil {
+		st.Alarms = *alarms
+	}
+	if since := b.head.leaderlessSince.Load(); since != 0 {
+		st.LeaderlessMS = max(time.Now().UnixMilli()-since, 1)
+	}
+	return st
+}

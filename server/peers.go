@@ -1,0 +1,134 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/holdfast-db/holdfast/raft"
+	"github.com/holdfast-db/holdfast/server/replica"
+	"github.com/holdfast-db/holdfast/snapshot"
+	"github.com/holdfast-db/holdfast/transport"
+	"github.com/holdfast-db/holdfast/transport/tcp"
+)
+
+// peers is the driver as the transport sees it: what comes from other members
+// becomes events of the core.
+type peers struct {
+	d *driver
+
+	// receiving allows one snapshot at a time: two would only fight for the disk.
+	receiving sync.Mutex
+}
+
+// OnFrame hands a frame to the core; a malformed one closes the link. It waits while the core is behind, which
+// stops reading from that peer and from nobody else.
+func (p *peers) OnFrame(from raft.NodeID, _ raft.Incarnation, f transport.Frame) error {
+	ev, err := replica.DecodeFrame(from, f)
+	if err != nil {
+		return err
+	}
+	if !p.d.boxes[replica.ToCore].putWait(ev) {
+		return tcp.ErrClosed
+	}
+	return nil
+}
+
+// OnConnected has nothing to do: raft probes by itself.
+func (p *peers) OnConnected(raft.NodeID, transport.Hello) {}
+
+// OnUnreachable tells raft that messages were lost, so that it probes instead
+// of waiting for answers.
+func (p *peers) OnUnreachable(id raft.NodeID, err error) {
+	p.d.log.Debug("peer unreachable", "peer", id.String(), "reason", err.Error())
+	p.d.metrics.sendFailures.Inc()
+	p.d.post(replica.PeerUnreachableEvent{Peer: id})
+}
+
+// OnPeerClosed tells raft that a member's process is gone.
+func (p *peers) OnPeerClosed(id raft.NodeID) {
+	p.d.log.Info("peer's process is gone", "peer", id.String())
+	p.d.post(replica.PeerClosedEvent{Peer: id})
+}
+
+// OnSnapshot takes in a snapshot that the leader sends because its log no
+// longer reaches back to where this member stands.
+func (p *peers) OnSnapshot(from raft.NodeID, incarnation raft.Incarnation, offer tcp.SnapshotOffer) (tcp.SnapshotSink, error) {
+	if !p.receiving.TryLock() {
+		return nil, tcp.ErrBusy
+	}
+	r, err := p.d.replica.ReceiveSnapshot(snapshot.Incoming{Last: offer.Meta.Last, Size: offer.Size, Digest: offer.File})
+	if err != nil {
+		p.receiving.Unlock()
+		p.d.log.Warn("cannot take a snapshot", "peer", from.String(), "error", err)
+		return nil, err
+	}
+	p.d.log.Info("receiving snapshot", "peer", from.String(), "last", offer.Meta.Last.String(), "bytes", offer.Size, "offset", r.Offset())
+	return &incoming{peers: p, from: from, incarnation: incarnation, term: offer.Term, receiver: r}, nil
+}
+
+// incoming is one transfer's sink.
+type incoming struct {
+	peers       *peers
+	from        raft.NodeID
+	incarnation raft.Incarnation
+	term        raft.Term
+	receiver    *snapshot.Receiver
+	over        bool
+}
+
+func (s *incoming) Offset() int64 { return s.receiver.Offset() }
+
+func (s *incoming) Write(p []byte) error { return s.receiver.Write(s.receiver.Offset(), p) }
+
+// Commit verifies the file and makes it durable before raft hears of it.
+func (s *incoming) Commit() error {
+	if !s.receiver.Done() {
+		return snapshot.ErrForeign // sound so far, but not a whole snapshot
+	}
+	meta, err := s.receiver.Finish()
+	if err != nil {
+		return err
+	}
+	if err := s.peers.d.replica.VerifySnapshot(meta.Last); err != nil {
+		return err
+	}
+	s.end()
+	s.peers.d.log.Info("received snapshot", "peer", s.from.String(), "last", meta.Last.String())
+	s.peers.d.post(replica.SnapshotArrivedEvent{From: s.from, Incarnation: s.incarnation, Term: s.term, Meta: meta})
+	return nil
+}
+
+// Abort keeps what has come, for the next try to go on from.
+func (s *incoming) Abort(err error) {
+	s.peers.d.log.Warn("snapshot transfer broke", "peer", s.from.String(), "error", err)
+	_ = s.receiver.Close() // a file that can't be closed is checked again anyway
+	s.end()
+}
+
+func (s *incoming) end() {
+	if !s.over {
+		s.over = true
+		s.peers.receiving.Unlock()
+	}
+}
+
+// sendSnapshot streams a snapshot to a member that lags too far for the log.
+func (d *driver) sendSnapshot(order replica.SnapshotOrder) {
+	err := d.streamSnapshot(order)
+	if err != nil && !errors.Is(err, tcp.ErrClosed) {
+		d.log.Warn("cannot send snapshot", "peer", order.To.String(), "last", order.Last.String(), "error", err)
+	}
+	d.post(replica.SnapshotSentEvent{To: order.To, Last: order.Last, OK: err == nil})
+}
+
+func (d *driver) streamSnapshot(order replica.SnapshotOrder) error {
+	file, err := d.replica.OpenSnapshot(order.Last)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	d.log.Info("sending snapshot", "peer", order.To.String(), "last", order.Last.String(), "bytes", file.Size())
+	offer := tcp.SnapshotOffer{Term: order.Term, Meta: file.Meta(), Size: file.Size(), File: file.Digest()}
+	return d.network.SendSnapshot(context.Background(), order.To, offer, file)
+}

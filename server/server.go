@@ -1,0 +1,281 @@
+package server
+
+import (
+	crand "crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"sync"
+
+	"google.golang.org/grpc"
+
+	"github.com/holdfast-db/holdfast/internal/disk"
+	"github.com/holdfast-db/holdfast/raft"
+	"github.com/holdfast-db/holdfast/server/api"
+	"github.com/holdfast-db/holdfast/server/replica"
+	"github.com/holdfast-db/holdfast/transport"
+	"github.com/holdfast-db/holdfast/transport/tcp"
+	"github.com/holdfast-db/holdfast/wal"
+)
+
+// Server is a running member: a Replica with its drivers, and the faces it
+// shows to clients and peers.
+type Server struct {
+	settings *settings
+	log      *slog.Logger
+	metrics  *metrics
+	replica  *replica.Replica
+	driver   *driver
+	backend  *backend
+	network  *tcp.Transport
+	clients  []net.Listener
+	splitter *splitter
+	grpc     *grpc.Server
+	http     *http.Server
+	work     sync.WaitGroup
+
+	stopping  chan struct{} // Stop was called, or the member failed
+	stopOnce  sync.Once
+	ready     chan struct{} // clients are served
+	readyOnce sync.Once
+	stopErr   error
+	stopped   chan struct{} // everything has ended
+}
+
+// Start opens the data directory, binds all addresses and starts the member. It
+// returns before the member can serve: that may take the others (see Ready).
+// Errors are about the configuration, the disk or an address.
+func Start(cfg Config) (*Server, error) {
+	set, err := cfg.resolve()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		settings: set, log: cfg.Logger, metrics: newMetrics(),
+		stopping: make(chan struct{}), ready: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	if s.log == nil {
+		s.log = NewLogger(os.Stderr, set.level)
+	}
+	s.announce()
+	if err := s.open(); err != nil {
+		return nil, err
+	}
+	s.run()
+	return s, nil
+}
+
+// announce logs what was asked for.
+func (s *Server) announce() {
+	for _, w := range s.settings.Warnings {
+		s.log.Warn(w)
+	}
+	if s.settings.UnsafeNoFsync {
+		s.log.Warn("--unsafe-no-fsync: a power loss will lose acknowledged writes")
+	}
+	c := &s.settings.Config
+	s.log.Info("starting holdfast", "name", c.Name, "data-dir", s.settings.dir,
+		"member-id", hex(s.settings.member), "cluster-id", hex(s.settings.cluster),
+		"initial-cluster", c.InitialCluster, "initial-cluster-state", c.InitialClusterState,
+		"listen-client-urls", urlStrings(s.settings.listenClient), "advertise-client-urls", urlStrings(s.settings.advertiseClient),
+		"listen-peer-urls", urlStrings(s.settings.listenPeer), "initial-advertise-peer-urls", urlStrings(s.settings.advertise),
+		"heartbeat-interval", c.HeartbeatMS, "election-timeout", c.ElectionMS,
+		"snapshot-count", c.SnapshotCount, "snapshot-catchup-entries", c.CatchUpEntries,
+		"quota-backend-bytes", s.settings.quota(), "api-version", api.Version)
+}
+
+// open acquires everything that can fail, and gives it back if something does.
+func (s *Server) open() (err error) {
+	var opened []func()
+	defer func() {
+		if err != nil {
+			for i := len(opened) - 1; i >= 0; i-- {
+				opened[i]()
+			}
+		}
+	}()
+	fs := s.settings.fs
+	if fs == nil {
+		fs = disk.OS{}
+	}
+	if err := fs.MkdirAll(s.settings.dir); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if err := s.checkJoin(fs); err != nil {
+		return err
+	}
+	if s.replica, err = replica.Open(s.replicaConfig(fs)); err != nil {
+		return err
+	}
+	opened = append(opened, func() { err = errors.Join(err, s.replica.Close()) })
+	s.wire()
+	if s.network, err = tcp.New(s.networkConfig()); err != nil {
+		return err
+	}
+	s.driver.network = s.network
+	opened = append(opened, s.network.Close)
+	peerListeners, err := listenAll(s.settings.listenPeer)
+	if err != nil {
+		return err
+	}
+	opened = append(opened, func() { closeAll(peerListeners) })
+	if s.clients, err = listenAll(s.settings.listenClient); err != nil {
+		return err
+	}
+	opened = append(opened, func() { closeAll(s.clients) })
+	for _, l := range peerListeners {
+		if err := s.network.Serve(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errJoin: a member without data can't know what the running cluster has agreed
+// on; if it made up its first configuration it could vote in a cluster that has
+// moved on.
+var errJoin = errors.New("--initial-cluster-state=existing, but the data directory is empty: joining a running cluster is not supported yet")
+
+func (s *Server) checkJoin(fs disk.FS) error {
+	known, err := wal.Exists(fs, s.settings.dir)
+	switch {
+	case err != nil:
+		return err
+	case known:
+		return s.adoptIdentity(fs)
+	case s.settings.existing:
+		return errJoin
+	}
+	return nil
+}
+
+// adoptIdentity: a member that has data is who its data says, whatever the
+// --initial flags say by now; those describe the cluster's first start only.
+func (s *Server) adoptIdentity(fs disk.FS) error {
+	id, err := wal.Identify(fs, s.settings.dir)
+	if errors.Is(err, wal.ErrAmnesiac) {
+		return nil // recovery says it better
+	}
+	if err != nil {
+		return err
+	}
+	if id.Member != s.settings.member || id.Cluster != s.settings.cluster {
+		s.log.Warn("the data directory's identity counts, not what --initial-cluster and --initial-cluster-token give",
+			"member-id", hex(id.Member), "cluster-id", hex(id.Cluster))
+	}
+	s.settings.member, s.settings.cluster = id.Member, id.Cluster
+	return nil
+}
+
+func listenAll(urls []*url.URL) (out []net.Listener, err error) {
+	for _, u := range urls {
+		ls, err := listen(u)
+		if err != nil {
+			closeAll(out)
+			return nil, fmt.Errorf("listen on %s: %w", u, err)
+		}
+		out = append(out, ls...)
+	}
+	return out, nil
+}
+
+// wire makes the driver and the backend over the replica.
+func (s *Server) wire() {
+	s.driver = newDriver(s.replica, s.log, s.metrics)
+	s.backend = &backend{
+		settings: s.settings, replica: s.replica, driver: s.driver, metrics: s.metrics,
+		stopped: make(chan struct{}),
+	}
+	s.driver.pulse = s.backend.pulse
+	s.backend.head.publishRaft(s.replica.Core.Status())
+	s.backend.head.publishState(s.replica.Apply.State())
+	s.backend.head.publishAlarms(s.replica.Apply.State().View().Alarms())
+	s.metrics.observe(s.backend)
+}
+
+func (s *Server) replicaConfig(fs disk.FS) replica.Config {
+	set := s.settings
+	c := replica.DefaultConfig()
+	c.FS, c.Dir = fs, set.dir
+	c.Member, c.Cluster, c.Initial = raft.NodeID(set.member), set.cluster, set.initial
+	c.Rand = newRand()
+	c.TickMicros = TickMS * 1000
+	c.ElectionTicks, c.HeartbeatTicks = ticks(set.ElectionMS), ticks(set.HeartbeatMS)
+	c.RequestTimeoutTicks = int(set.requestTimeout().Milliseconds() / TickMS)
+	c.Sync = set.Sync
+	if set.UnsafeNoFsync {
+		c.Sync = wal.Policy{Mode: wal.SyncNone}
+	}
+	c.CatchUpEntries = int(set.CatchUpEntries)
+	c.WatchFragmentBytes = set.requestBytesMax() + grpcOverheadBytes
+	c.LoadRunner = func(task func()) (wait func()) {
+		var done sync.WaitGroup
+		done.Go(task)
+		return done.Wait
+	}
+	c.WatchProgressTicks = int(set.WatchProgressInterval.Milliseconds() / TickMS)
+	return c
+}
+
+// newRand seeds the replica's randomness (incarnation, salts, timeouts) from
+// the machine's.
+func newRand() *rand.Rand {
+	var seed [16]byte
+	_, _ = crand.Read(seed[:]) // never fails (crypto/rand)
+	return rand.New(rand.NewPCG(binary.LittleEndian.Uint64(seed[:8]), binary.LittleEndian.Uint64(seed[8:])))
+}
+
+func (s *Server) networkConfig() tcp.Config {
+	id := s.replica.Recovered()
+	return tcp.Config{
+		Self: func() transport.Hello {
+			h := transport.Hello{
+				Cluster: s.settings.cluster, From: raft.NodeID(s.settings.member),
+				Incarnation: id.Incarnation, Boot: id.Boot, Term: raft.Term(s.backend.head.term.Load()),
+			}
+			if st := s.backend.head.raft.Load(); st != nil {
+				h.Durable.Index = st.Persisted
+			}
+			return h
+		},
+		Advertise: urlStrings(s.settings.advertise),
+		Handler:   &peers{d: s.driver},
+		Logger:    s.log,
+	}
+}
+
+// hex prints an id as etcd does.
+func hex(id uint64) string { return strconv.FormatUint(id, 16) }
+
+// MemberID is this member's id.
+func (s *Server) MemberID() uint64 { return s.settings.member }
+
+// ClientAddrs are the addresses that clients are served on.
+func (s *Server) ClientAddrs() []net.Addr {
+	var out []net.Addr
+	for _, l := range s.clients {
+		out = append(out, l.Addr())
+	}
+	return out
+}
+
+// Status tells how the member is.
+func (s *Server) Status() api.Status { return s.backend.Status() }
+
+// Ready is closed once clients are served, linearizable requests included. A
+// member without a quorum isn't ready.
+func (s *Server) Ready() <-chan struct{} { return s.ready }
+
+// Stopped is closed when the member has ended, by Stop or by a failure.
+func (s *Server) Stopped() <-chan struct{} { return s.stopped }
+
+// Err tells why the member ended, nil after a clean stop. It may be called once
+// Stopped is closed.
+func (s *Server) Err() error { return s.stopErr }

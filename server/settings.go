@@ -1,0 +1,183 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/holdfast-db/holdfast/raft"
+)
+
+// settings are a Config that was checked and understood.
+type settings struct {
+	Config
+	dir                                                  string
+	listenClient, advertiseClient, listenPeer, advertise []*url.URL
+
+	cluster, member uint64
+	initial         raft.Configuration
+	existing        bool // join a running cluster
+	level           slog.Level
+}
+
+// TickMS is the length of a tick in milliseconds. Heartbeats and elections are
+// counted in ticks, so this is how finely they can be set.
+const TickMS = 10
+
+// resolve checks a Config. Errors name the flag and say what to change.
+func (c Config) resolve() (*settings, error) {
+	s := &settings{Config: c}
+	for _, step := range []func() error{s.checkTimes, s.checkLimits, s.parseURLs, s.parseCluster, s.parseLevel} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	s.dir = c.DataDir
+	if s.dir == "" {
+		s.dir = c.Name + ".etcd"
+	}
+	return s, nil
+}
+
+func (s *settings) checkTimes() error {
+	switch {
+	case s.HeartbeatMS <= 0:
+		return fmt.Errorf("--heartbeat-interval must be >0 (set to %dms)", s.HeartbeatMS)
+	case s.ElectionMS <= 0:
+		return fmt.Errorf("--election-timeout must be >0 (set to %dms)", s.ElectionMS)
+	case electionPerHeartbeat*s.HeartbeatMS > s.ElectionMS:
+		return fmt.Errorf("--election-timeout[%dms] should be at least as %d times as --heartbeat-interval[%dms]",
+			s.ElectionMS, electionPerHeartbeat, s.HeartbeatMS)
+	case s.ElectionMS > electionMSMax:
+		return fmt.Errorf("--election-timeout[%dms] is too long, and should be set less than %dms", s.ElectionMS, electionMSMax)
+	}
+	if s.WatchProgressInterval < watchProgressMin {
+		s.WatchProgressInterval = watchProgressMin
+	}
+	return nil
+}
+
+func (s *settings) checkLimits() error {
+	switch {
+	case s.MaxTxnOps == 0:
+		return errors.New("--max-txn-ops must be >0")
+	case s.MaxRequestBytes == 0 || s.MaxRequestBytes > 32<<20:
+		return fmt.Errorf("--max-request-bytes must be between 1 and %d (set to %d)", 32<<20, s.MaxRequestBytes)
+	case s.MaxConcurrentStreams == 0:
+		return errors.New("--max-concurrent-streams must be >0")
+	case s.Name == "":
+		return errors.New("--name must not be empty")
+	}
+	return nil
+}
+
+func (s *settings) parseURLs() (err error) {
+	if s.AdvertiseClientURLs == "" {
+		if s.ListenClientURLs != DefaultClientURLs {
+			return errors.New("--advertise-client-urls is required when --listen-client-urls is set explicitly")
+		}
+		s.AdvertiseClientURLs = DefaultClientURLs
+	}
+	for _, list := range []struct {
+		flag, value string
+		to          *[]*url.URL
+		bind        bool
+	}{
+		{"listen-client-urls", s.ListenClientURLs, &s.listenClient, true},
+		{"advertise-client-urls", s.AdvertiseClientURLs, &s.advertiseClient, false},
+		{"listen-peer-urls", s.ListenPeerURLs, &s.listenPeer, true},
+		{"initial-advertise-peer-urls", s.InitialAdvertisePeerURLs, &s.advertise, false},
+	} {
+		if *list.to, err = parseURLs(list.flag, list.value); err != nil {
+			return err
+		}
+		if !list.bind {
+			continue
+		}
+		if err := checkBind(list.flag, *list.to); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(*list.to, isTLS) {
+			return fmt.Errorf("--%s: TLS listeners (https, unixs) are not supported yet: %s", list.flag, list.value)
+		}
+	}
+	return nil
+}
+
+// parseCluster derives identities and the first configuration.
+func (s *settings) parseCluster() error {
+	switch s.InitialClusterState {
+	case "new", "existing":
+		s.existing = s.InitialClusterState == "existing"
+	default:
+		return fmt.Errorf("--initial-cluster-state must be new or existing (set to %q)", s.InitialClusterState)
+	}
+	own := urlStrings(s.advertise)
+	byName := map[string][]string{s.Name: own}
+	if s.InitialCluster != "" {
+		var err error
+		if byName, err = parseCluster(s.InitialCluster); err != nil {
+			return err
+		}
+	}
+	listed, ok := byName[s.Name]
+	if !ok {
+		return fmt.Errorf("couldn't find local name %q in the initial cluster configuration (--initial-cluster=%s)", s.Name, s.InitialCluster)
+	}
+	if !slices.Equal(listed, own) {
+		return fmt.Errorf("--initial-cluster has %s=%s but --initial-advertise-peer-urls is %s",
+			s.Name, strings.Join(listed, ","), strings.Join(own, ","))
+	}
+	s.identify(byName)
+	return nil
+}
+
+func (s *settings) identify(byName map[string][]string) {
+	var ids []uint64
+	for name, urls := range byName {
+		id := MemberID(urls, s.InitialClusterToken)
+		ids = append(ids, id)
+		s.initial.Members = append(s.initial.Members, raft.Member{
+			ID: raft.NodeID(id), Voter: true, Address: strings.Join(urls, ","),
+		})
+		if name == s.Name {
+			s.member = id
+		}
+	}
+	slices.SortFunc(s.initial.Members, func(a, b raft.Member) int {
+		if a.ID < b.ID {
+			return -1
+		}
+		return 1
+	})
+	s.cluster = ClusterID(ids)
+}
+
+func (s *settings) parseLevel() error {
+	if err := s.level.UnmarshalText([]byte(s.LogLevel)); err != nil {
+		return fmt.Errorf("--log-level must be debug, info, warn or error (set to %q)", s.LogLevel)
+	}
+	return nil
+}
+
+// leaseTTLMin is the shortest lease in seconds: one and a half elections, so
+// that a lease outlives the choice of a leader who can renew it.
+func (s *settings) leaseTTLMin() int64 { return (int64(s.ElectionMS)*3/2 + 999) / 1000 }
+
+// quota is what writes are checked against, 0 for no bound.
+func (s *settings) quota() int64 {
+	switch {
+	case s.QuotaBytes == 0:
+		return DefaultQuotaBytes
+	case s.QuotaBytes < 0:
+		return 0
+	default:
+		return s.QuotaBytes
+	}
+}
+
+// ticks turns milliseconds into ticks, at least one.
+func ticks(ms int) int { return max((ms+TickMS-1)/TickMS, 1) }
