@@ -1,0 +1,50 @@
+package sim
+
+import "github.com/holdfast-db/holdfast/raft"
+
+// checkSuccession is R9 for committed configurations: from one to the next the
+// voters change only through a joint configuration that both understand.
+func (o *oracle) checkSuccession(n *Node, e *raft.Entry, next raft.Configuration) {
+	before := o.config
+	if err := next.Check(); err != nil {
+		o.w.unsafe("R9 configurations are sane", uint8(n.id), "%v: %v", e.ID(), err)
+	}
+	switch {
+	case before.Joint() && next.Joint():
+		o.w.unsafe("R9 one change at a time", uint8(n.id), "joint %v follows joint %v at %v", next, before, e.ID())
+	case before.Joint():
+		// The end of a joint phase: the incoming voters stay.
+		if voters(next) != voters(before) {
+			o.w.unsafe("R9 a joint phase ends in its new half", uint8(n.id), "%v follows %v at %v", next, before, e.ID())
+		}
+	case next.Joint():
+		if oldVoters(next) != voters(before) {
+			o.w.unsafe("R9 a joint phase keeps the old half", uint8(n.id), "%v follows %v at %v", next, before, e.ID())
+		}
+	case voters(next) != voters(before):
+		o.w.unsafe("R9 voters change through a joint phase", uint8(n.id), "%v follows %v at %v", next, before, e.ID())
+	}
+}
+
+// voterSet is a set of small ids.
+type voterSet uint32
+
+func voters(c raft.Configuration) voterSet {
+	var s voterSet
+	for _, m := range c.Members {
+		if m.Voter {
+			s |= 1 << m.ID
+		}
+	}
+	return s
+}
+
+func oldVoters(c raft.Configuration) voterSet {
+	var s voterSet
+	for _, m := range c.Members {
+		if m.OldVoter {
+			s |= 1 << m.ID
+		}
+	}
+	return s
+}

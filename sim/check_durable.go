@@ -1,0 +1,55 @@
+package sim
+
+import "github.com/holdfast-db/holdfast/raft"
+
+// checkCommitted is R7, Committed Is Durable: when a leader moves its commit
+// index, a majority (in a joint configuration one of each half) holds that
+// entry in synced storage at that moment.
+func (n *Node) checkCommitted(commit raft.Index) {
+	node := raftOf(n.rep)
+	term, ok := termAt(node, commit)
+	if !ok {
+		return // compacted: it was checked when it was committed
+	}
+	id := raft.EntryID{Index: commit, Term: term}
+	if led := n.last.role == raft.Leader && n.last.term == node.Term(); led && term != node.Term() {
+		n.w.unsafe("R5 leaders commit by counting in their own term only", uint8(n.id), "leader of term %d commits up to %v (§5.4.2, Figure 8)", node.Term(), id)
+	}
+	// One turn may commit under a configuration and then append the next one.
+	before, now := n.config0, node.Status().Config.Config
+	if !n.w.quorumHolds(&before, id) && !n.w.quorumHolds(&now, id) {
+		n.w.unsafe("R7 committed is durable", uint8(n.id), "leader of term %d commits %v in %v (%v before); durable: %s",
+			node.Term(), id, now, before, n.w.durableText(&now))
+	}
+}
+
+// quorumHolds tells whether both halves of a configuration hold an entry.
+func (w *World) quorumHolds(c *raft.Configuration, id raft.EntryID) bool {
+	return w.majorityHolds(c, id, false) && w.majorityHolds(c, id, true)
+}
+
+// majorityHolds counts one half of a configuration. A half without voters
+// (there is no outgoing one) has nothing to say.
+func (w *World) majorityHolds(c *raft.Configuration, id raft.EntryID, old bool) bool {
+	voters, held := 0, 0
+	for _, m := range c.Members {
+		if old && !m.OldVoter || !old && !m.Voter {
+			continue
+		}
+		voters++
+		if node := w.node(m.ID); node != nil && node.shadow.holds(id) {
+			held++
+		}
+	}
+	return voters == 0 || held > voters/2
+}
+
+func (w *World) durableText(c *raft.Configuration) string {
+	text := ""
+	for _, m := range c.Members {
+		if node := w.node(m.ID); node != nil {
+			text += " n" + m.ID.String() + ": " + node.shadow.text()
+		}
+	}
+	return text
+}

@@ -1,0 +1,39 @@
+package sim
+
+// leaseSlackTicks covers the rounding of deadlines to ticks.
+const leaseSlackTicks = 2
+
+// checkExpiry is L1: in true time, less what clocks may drift, a lease never
+// ends before its TTL after its last acknowledged renewal was asked for.
+func (b *leaseBook) checkExpiry(l *leaseRecord) {
+	w := b.w
+	if w.now < l.renewed+b.leastLife(l) {
+		w.unsafe("L1 no lease expires early", 0, "lease %d of %ds expired %s after its last renewal was asked for",
+			l.id, l.ttl, micros(w.now-l.renewed))
+	}
+}
+
+// leastLife is how long a lease lives at least after a renewal was asked for.
+func (b *leaseBook) leastLife(l *leaseRecord) int64 {
+	ttl := l.ttl * second
+	return ttl - ttl/1_000_000*b.w.plan.DriftPPM - leaseSlackTicks*b.w.plan.Raft.TickMicros
+}
+
+// checkKeepAlive is L4, and feeds L1: a renewal that is answered with a TTL
+// promises that much from the moment it was asked for; none succeeds that was
+// asked for after the lease had ended.
+func (b *leaseBook) checkKeepAlive(o *op) {
+	l := b.byID[o.lease]
+	if o.ttl <= 0 || l == nil {
+		return
+	}
+	if !l.granted || l.gone && l.goneAt <= o.call {
+		b.w.unsafe("L4 no keep-alive of a dead lease", uint8(o.node.id), "%s of lease %d answers %ds, it ended at %s",
+			o.text(), o.lease, o.ttl, micros(l.goneAt))
+	}
+	if l.expired && l.goneAt < o.call+b.leastLife(l) {
+		b.w.unsafe("L1 no lease expires early", uint8(o.node.id), "%s of lease %d answers %ds, but it expired %s after that was asked",
+			o.text(), o.lease, o.ttl, micros(l.goneAt-o.call))
+	}
+	l.renewed = max(l.renewed, o.call)
+}

@@ -1,0 +1,47 @@
+package sim
+
+import (
+	"github.com/holdfast-db/holdfast/raft"
+	"github.com/holdfast-db/holdfast/transport"
+)
+
+// promiseBytesMax: no message that makes a promise is larger.
+const promiseBytesMax = 256
+
+// checkPromise compares what leaves a member with what is durable there (R2,
+// R7): a vote, a candidacy or an acknowledgement that a crash could undo is a
+// lie, even if no crash comes.
+func (n *Node) checkPromise(to raft.NodeID, frame []byte) {
+	if len(frame) > promiseBytesMax || transport.Kind(frame[4]) != transport.KindRaft {
+		return
+	}
+	m, err := transport.DecodeMessage(frame[transport.FrameHeaderBytes:])
+	if err != nil {
+		n.w.unsafe("S2 members speak the protocol", uint8(n.id), "undecodable message: %v", err)
+	}
+	prospective := m.Type == raft.RequestPreVote || m.Type == raft.RequestPreVoteReply
+	if !prospective && m.Term > n.shadow.hard.Term {
+		n.w.unsafe("R2 a term is durable before it is told", uint8(n.id), "%v to n%d in term %d, durable is %s", m.Type, to, m.Term, n.shadow.text())
+	}
+	switch m.Type {
+	case raft.RequestVote:
+		n.checkVoteDurable(&m, n.id)
+	case raft.RequestVoteReply:
+		if !m.Reject {
+			n.checkVoteDurable(&m, to)
+		}
+	case raft.AppendEntriesReply:
+		if !m.Reject && m.Match > n.shadow.last() {
+			n.w.unsafe("R7 acknowledged entries are durable", uint8(n.id), "acknowledges %d to n%d, durable is %s", m.Match, to, n.shadow.text())
+		}
+	}
+}
+
+func (n *Node) checkVoteDurable(m *raft.Message, candidate raft.NodeID) {
+	h := n.shadow.hard
+	if h.Term > m.Term || h.Term == m.Term && h.Vote == candidate {
+		return
+	}
+	n.w.unsafe("R2 a vote is durable before it is told", uint8(n.id), "%v says vote for n%d in term %d, durable is %s",
+		m.Type, candidate, m.Term, n.shadow.text())
+}

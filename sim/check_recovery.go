@@ -1,0 +1,68 @@
+package sim
+
+import (
+	"strings"
+
+	"github.com/holdfast-db/holdfast/raft"
+)
+
+// checkRecovered is S1 and the durable half of R2 and R8: what a member found
+// on its disk is what it had synced before, with each write that was cut short
+// there whole or not at all.
+func (n *Node) checkRecovered() {
+	w, node := n.w, raftOf(n.rep)
+	found := node.Status()
+	n.last = seen{role: found.Role, term: found.Term, commit: found.Commit, applied: uint64(stateOf(n.rep).AppliedIndex())}
+	w.countRecovery(n)
+	n.configAt, n.config0 = found.Config.At, found.Config.Config
+	outcomes := n.shadow.outcomes(w.plan.Replica.Sync == "always")
+	var tried []string
+	for i := range outcomes {
+		o := &outcomes[i]
+		if n.matches(o, found) {
+			if len(n.shadow.inflight) > 0 && i > 0 {
+				w.count.add("unfinished writes found whole")
+			} else if len(n.shadow.inflight) > 0 {
+				w.count.add("unfinished writes lost")
+			}
+			n.shadow = *o
+			w.elected.voted(n, o.hard)
+			return
+		}
+		tried = append(tried, o.text())
+	}
+	if n.installed(found) {
+		return
+	}
+	w.unsafe("S1 recovery finds what was synced", uint8(n.id), "term %d vote %v log [%d, %d] is none of: %s",
+		found.Term, found.Vote, found.First, found.Last, strings.Join(tried, "; "))
+}
+
+func (n *Node) matches(o *shadow, found raft.Status) bool {
+	if found.Term != o.hard.Term || found.Vote != o.hard.Vote || found.Last != o.last() {
+		return false
+	}
+	for i := max(found.First, o.base.Index+1); i <= found.Last; i++ {
+		term, ok := termAt(raftOf(n.rep), i)
+		if !ok || term != o.log[i-o.base.Index-1].term {
+			return false
+		}
+	}
+	return true
+}
+
+// installed: the crash came between a snapshot file and the log's reset to it.
+// Recovery completes the reset (log-format, step 10).
+func (n *Node) installed(found raft.Status) bool {
+	applied := raft.Index(stateOf(n.rep).AppliedIndex())
+	log := n.w.oracle.log
+	if found.Last != applied || found.First != found.Last+1 || applied <= n.shadow.last() || int(applied) > len(log) {
+		return false
+	}
+	if found.Term != n.shadow.hard.Term || found.Vote != n.shadow.hard.Vote {
+		return false
+	}
+	n.shadow.base = raft.EntryID{Index: applied, Term: log[applied-1].term}
+	n.shadow.log, n.shadow.inflight = nil, nil
+	return true
+}

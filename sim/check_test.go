@@ -1,0 +1,207 @@
+package sim
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/holdfast-db/holdfast/mvcc"
+	"github.com/holdfast-db/holdfast/raft"
+	"github.com/holdfast-db/holdfast/server/replica"
+	"github.com/holdfast-db/holdfast/server/state"
+	"github.com/holdfast-db/holdfast/transport"
+)
+
+// broken runs lies in a small world and returns the check that saw them.
+func broken(t *testing.T, lie func(w *World)) string {
+	t.Helper()
+	w := newWorld(Options{Seed: 1, Nodes: 3})
+	w.build()
+	w.runUntil(second, nil)
+	if w.leader() == nil || len(w.oracle.log) == 0 {
+		t.Fatal("no leader within a second")
+	}
+	func() {
+		defer func() {
+			if p := recover(); p != nil {
+				if _, ours := p.(stopRun); !ours {
+					panic(p)
+				}
+			}
+		}()
+		lie(w)
+	}()
+	if w.failure == nil {
+		return ""
+	}
+	return w.failure.Check
+}
+
+// Each check sees the lie that it is there for.
+func TestChecksSee(t *testing.T) {
+	frame := func(m raft.Message) []byte { return transport.AppendMessageFrame(nil, &m) }
+	for name, c := range map[string]struct {
+		check string
+		lie   func(w *World)
+	}{
+		"two leaders": {"R1", func(w *World) {
+			w.elected.leads(w.nodes[0], 99)
+			w.elected.leads(w.nodes[1], 99)
+		}},
+		"two votes": {"R2", func(w *World) {
+			w.elected.voted(w.nodes[0], raft.HardState{Term: 99, Vote: 1})
+			w.elected.voted(w.nodes[0], raft.HardState{Term: 99, Vote: 2})
+		}},
+		"a term that is not durable": {"R2", func(w *World) {
+			n := w.nodes[0]
+			n.checkPromise(2, frame(raft.Message{Type: raft.HeartbeatReply, From: 1, To: 2, Incarnation: 1, Term: n.shadow.hard.Term + 1}))
+		}},
+		"an acknowledgement that is not durable": {"R7", func(w *World) {
+			n := w.nodes[0]
+			n.checkPromise(2, frame(raft.Message{Type: raft.AppendEntriesReply, From: 1, To: 2, Incarnation: 1, Term: n.shadow.hard.Term, Match: n.shadow.last() + 1}))
+		}},
+		"a leader that truncates": {"R3", func(w *World) {
+			n := w.leader()
+			n.checkWrites([]*raft.Persist{{HardState: raft.HardState{Term: n.last.term}, Truncate: 2}})
+		}},
+		"two entries of one identity": {"R4", func(w *World) {
+			for _, data := range []string{"a", "b"} {
+				e := raft.Entry{Index: 1, Term: 99, Type: raft.EntryCommand, Data: []byte(data)}
+				e.CRC = raft.EntryCRC(e)
+				w.nodes[0].checkMatching(&e, 0, true)
+			}
+		}},
+		"a leader without a committed entry": {"R5", func(w *World) {
+			w.oracle.log = append(w.oracle.log, committedEntry{term: 98, commitTerm: 98})
+			w.elected.checkComplete(w.leader(), 99)
+		}},
+		"another entry applied": {"R6", func(w *World) {
+			w.oracle.entry(w.nodes[0], &raft.Entry{Index: 1, Term: 99})
+		}},
+		"a skipped index": {"R6", func(w *World) {
+			w.oracle.entry(w.nodes[0], &raft.Entry{Index: raft.Index(len(w.oracle.log) + 2), Term: 99})
+		}},
+		"a commit index that falls": {"R8", func(w *World) {
+			n := w.leader()
+			n.checkMonotonic(n.last.term, n.last.commit-1)
+		}},
+		"voters that change at once": {"R9", func(w *World) {
+			next := raft.Configuration{Members: []raft.Member{{ID: 1, Voter: true}}}
+			w.oracle.checkSuccession(w.nodes[0], &raft.Entry{Index: 9, Term: 1}, next)
+		}},
+		"an acknowledged write that isn't in the log": {"R10", func(w *World) {
+			o := &op{node: w.nodes[0], body: &mvcc.PutRequest{Key: []byte("k")}, request: &replica.Request{}, said: AnswerOK}
+			w.checkReply(o, replica.Reply{Result: &state.Result{Revision: 2}})
+		}},
+		"another state at the same index": {"M1", func(w *World) {
+			n := w.leader()
+			index := stateOf(n.rep).AppliedIndex()
+			w.oracle.log[index-1].hashed, w.oracle.log[index-1].hash = true, 1
+			n.checkApplied(stateOf(n.rep))
+		}},
+		"another value at a revision": {"M2", func(w *World) {
+			for key, vs := range w.oracle.model.keys {
+				vs[0].kv.Value = []byte("something else " + key)
+			}
+			w.leader().checkModel(stateOf(w.leader().rep).View())
+		}},
+		"a stale read": {"C1", func(w *World) {
+			o := &op{node: w.nodes[0], query: &mvcc.RangeRequest{Key: []byte("k")}, floor: 1 << 40}
+			w.checkRead(o, stateOf(w.nodes[0].rep).View(), 1<<41)
+		}},
+		"an answer from before the last one": {"C1", func(w *World) {
+			c := &client{w: w}
+			c.checkSession(&op{node: w.nodes[0], revision: 5})
+			c.checkSession(&op{node: w.nodes[0], revision: 4})
+		}},
+		"a lease that ends early": {"L1", func(w *World) {
+			b := w.load.leases
+			l := &leaseRecord{id: 1 << 40, ttl: 5, granted: true, renewed: w.now}
+			b.checkExpiry(l)
+		}},
+		"a damaged frame that passes": {"S2", func(w *World) {
+			w.net.arriveCorrupt(1, transport.AppendFrame(nil, transport.KindPing))
+		}},
+		"a vote that recovery has lost": {"S1", func(w *World) {
+			n := w.leader()
+			n.shadow.hard.Vote++
+			n.kill()
+			n.start()
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := broken(t, c.lie); !strings.HasPrefix(got, c.check+" ") {
+				t.Errorf("seen by %q, want %s", got, c.check)
+			}
+		})
+	}
+	if got := broken(t, func(*World) {}); got != "" {
+		t.Errorf("without a lie: %s", got)
+	}
+}
+
+// A watcher that misses, repeats, reorders or splits what history says is seen.
+func TestWatchChecksSee(t *testing.T) {
+	for name, c := range map[string]struct {
+		check string
+		lie   func(s *watchStream, rs []mvcc.WatchResponse) []mvcc.WatchResponse
+	}{
+		"nothing wrong": {"", func(s *watchStream, rs []mvcc.WatchResponse) []mvcc.WatchResponse { return rs }},
+		"a gap":         {"W3", func(s *watchStream, rs []mvcc.WatchResponse) []mvcc.WatchResponse { return append(rs[:1:1], rs[2:]...) }},
+		"a repetition":  {"W3", func(s *watchStream, rs []mvcc.WatchResponse) []mvcc.WatchResponse { return append(rs[:2:2], rs[1:]...) }},
+		"progress ahead of an event": {"W7", func(s *watchStream, rs []mvcc.WatchResponse) []mvcc.WatchResponse {
+			return append(rs[:1:1], mvcc.WatchResponse{ID: 0, Revision: 3})
+		}},
+		"a split revision": {"W4", func(s *watchStream, rs []mvcc.WatchResponse) []mvcc.WatchResponse {
+			rs[2].Events = rs[2].Events[:1]
+			return rs
+		}},
+		"events before the creation": {"W9", func(s *watchStream, rs []mvcc.WatchResponse) []mvcc.WatchResponse { return rs[1:] }},
+		"cancelled without a compaction": {"W9", func(s *watchStream, rs []mvcc.WatchResponse) []mvcc.WatchResponse {
+			return append(rs[:1:1], mvcc.WatchResponse{ID: 0, Canceled: true, CompactRevision: 2})
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := broken(t, func(w *World) {
+				s, rs := watchedWorld(w)
+				for _, r := range c.lie(s, rs) {
+					s.checkResponse(&r)
+				}
+			})
+			if c.check == "" && got != "" || c.check != "" && !strings.HasPrefix(got, c.check+" ") {
+				t.Errorf("seen by %q, want %q", got, c.check)
+			}
+		})
+	}
+}
+
+// watchedWorld gives the world a short history of its own, and a stream on it
+// with what it must receive.
+func watchedWorld(w *World) (*watchStream, []mvcc.WatchResponse) {
+	m := newModel()
+	w.oracle.model = m
+	put := func(keys ...string) {
+		t := write{m: m}
+		for _, k := range keys {
+			t.put(&mvcc.PutRequest{Key: []byte(k), Value: []byte("v" + k)})
+		}
+		t.end()
+	}
+	put("a")
+	put("a", "b")
+	put("c")
+	s := &watchStream{w: w, node: w.nodes[0], opened: 1}
+	at := &watcher{stream: s, from: 2, request: mvcc.WatchRequest{Key: []byte{0}, End: []byte{0}}}
+	s.watchers = []*watcher{at}
+	at.recordWatch(&at.request)
+	rs := []mvcc.WatchResponse{{ID: 0, Created: true, Revision: 4}}
+	byRevision := map[int64]int{}
+	for _, c := range m.changes {
+		if _, known := byRevision[c.main]; !known {
+			byRevision[c.main] = len(rs)
+			rs = append(rs, mvcc.WatchResponse{ID: 0, Revision: c.main})
+		}
+		r := &rs[byRevision[c.main]]
+		r.Events = append(r.Events, &mvcc.Event{Type: mvcc.EventPut, KV: c.kv})
+	}
+	return s, rs
+}

@@ -1,0 +1,267 @@
+package sim
+
+import (
+	"github.com/holdfast-db/holdfast/raft"
+	"github.com/holdfast-db/holdfast/server/replica"
+)
+
+// faultKind names a way to break things.
+type faultKind uint8
+
+const (
+	faultKill faultKind = iota
+	faultPower
+	faultTorn
+	faultKillLeader
+	faultPowerAll
+	faultStorm
+	faultPause
+	faultStallActor
+	faultPartition
+	faultIsolateLeader
+	faultOneWay
+	faultBridge
+	faultRing
+	faultFlap
+	faultSlowLink
+	faultClientCut
+	faultTransfer
+	faultMembers
+	faultResetLinks
+	faultKinds // count
+)
+
+// fault is one row of the table: its odds of being on in a run, the range of
+// its mean interval, and what it does.
+type fault struct {
+	name             string
+	percent          int
+	meanMin, meanMax int64
+	strike           func(*faultPlanner) bool // false: nothing to do it to
+}
+
+var faultTable [faultKinds]fault
+
+func init() {
+	faultTable = [faultKinds]fault{
+		faultKill:          {"kill", 60, 800 * millisecond, 3 * second, (*faultPlanner).kill},
+		faultPower:         {"power", 60, 800 * millisecond, 3 * second, (*faultPlanner).power},
+		faultTorn:          {"torn", 85, 400 * millisecond, 1500 * millisecond, (*faultPlanner).torn},
+		faultKillLeader:    {"kill-leader", 50, second, 3 * second, (*faultPlanner).killLeader},
+		faultPowerAll:      {"power-all", 35, 2 * second, 6 * second, (*faultPlanner).powerAll},
+		faultStorm:         {"restart-storm", 20, 3 * second, 8 * second, (*faultPlanner).storm},
+		faultPause:         {"pause", 40, second, 4 * second, (*faultPlanner).pause},
+		faultStallActor:    {"stall-actor", 30, second, 4 * second, (*faultPlanner).stallActor},
+		faultPartition:     {"partition", 60, 800 * millisecond, 3 * second, (*faultPlanner).partition},
+		faultIsolateLeader: {"isolate-leader", 50, second, 4 * second, (*faultPlanner).isolateLeader},
+		faultOneWay:        {"one-way", 50, 800 * millisecond, 4 * second, (*faultPlanner).oneWay},
+		faultBridge:        {"bridge", 25, 2 * second, 5 * second, (*faultPlanner).bridge},
+		faultRing:          {"ring", 20, 2 * second, 5 * second, (*faultPlanner).ring},
+		faultFlap:          {"flap", 30, second, 4 * second, (*faultPlanner).flap},
+		faultSlowLink:      {"slow-link", 40, second, 4 * second, (*faultPlanner).slowLink},
+		faultClientCut:     {"client-cut", 30, second, 4 * second, (*faultPlanner).clientCut},
+		faultTransfer:      {"transfer", 55, 600 * millisecond, 3 * second, (*faultPlanner).transfer},
+		faultMembers:       {"members", 55, 400 * millisecond, 2 * second, (*faultPlanner).members},
+		faultResetLinks:    {"reset-links", 30, second, 4 * second, (*faultPlanner).resetLinks},
+	}
+}
+
+// faultPlanner strikes and heals.
+type faultPlanner struct {
+	w       *World
+	d       draw
+	running bool
+	// heals are what is broken now and how to mend it, in order.
+	heals []*repair
+}
+
+// repair undoes one fault.
+type repair struct {
+	done bool
+	undo func()
+}
+
+func newFaultPlanner(w *World) *faultPlanner { return &faultPlanner{w: w, d: w.faultDraw} }
+
+// start begins the fault phase: each kind strikes at its own pace.
+func (f *faultPlanner) start() {
+	f.running = true
+	for kind := range faultTable {
+		if f.w.plan.Faults[kind] > 0 {
+			f.schedule(faultKind(kind))
+		}
+	}
+
+}
+
+func (f *faultPlanner) schedule(kind faultKind) {
+	f.w.at(f.d.around(f.w.plan.Faults[kind]), whatFault, 0, func() {
+		if !f.running {
+			return
+		}
+		if faultTable[kind].strike(f) {
+			f.w.count.add(CountFaults)
+			f.w.count.add("fault " + faultTable[kind].name)
+			f.w.trace.line(f.w.now, whatFault, 0, "%s", faultTable[kind].name)
+		}
+		f.schedule(kind)
+	})
+}
+
+// lasting records a fault that ends by itself after a while, or by heal.
+func (f *faultPlanner) lasting(undo func()) {
+	r := &repair{undo: undo}
+	f.heals = append(f.heals, r)
+	f.w.at(f.d.around(f.w.plan.OutageMean), whatHeal, 0, func() { f.mend(r) })
+}
+
+func (f *faultPlanner) mend(r *repair) {
+	if r.done {
+		return
+	}
+	r.done = true
+	r.undo()
+}
+
+// heal ends the fault phase. Either all is mended, or a minority stays broken
+// for good and only what is inside the rest is mended.
+func (f *faultPlanner) heal() {
+	f.running = false
+	for _, r := range f.heals {
+		f.mend(r)
+	}
+	f.heals = nil
+	f.w.net.perfect = true
+	for _, n := range f.w.nodes {
+		n.pausedUntil, n.stalledUntil, n.clientUp = 0, [3]int64{}, true
+		n.disarm()
+		if !n.up && !n.removed && n.life > 0 {
+			n.start()
+		}
+	}
+	if f.w.plan.LeaveBroken {
+		// What operators have asked for ends first: who could spare whom in the
+		// middle of a change is another question.
+		k, r := f.w.plan.Replica, f.w.plan.Raft
+		f.w.runUntil(f.w.now+2*int64(k.RequestTimeoutTicks)*r.TickMicros, nil)
+		if f.settled() {
+			f.breakMinority()
+		}
+	}
+}
+
+// settled tells whether no member knows of a configuration that is not committed.
+func (f *faultPlanner) settled() bool {
+	last := f.w.oracle.configs[len(f.w.oracle.configs)-1]
+	for _, n := range f.w.live() {
+		if n.configAt.Index > last.index {
+			return false
+		}
+	}
+	return !last.config.Joint()
+}
+
+// breakMinority takes members away, as many as the configuration can spare.
+func (f *faultPlanner) breakMinority() {
+	voters := 0
+	for _, m := range f.w.oracle.config.Members {
+		if m.Voter {
+			voters++
+		}
+	}
+	spare := (voters - 1) / 2
+	for _, m := range f.w.oracle.config.Members {
+		if spare == 0 || !m.Voter || !f.d.percent(60) {
+			continue
+		}
+		spare--
+		n := f.w.node(m.ID)
+		n.broken, n.clientUp = true, false
+		f.w.count.add("members left broken")
+		f.w.trace.line(f.w.now, whatFault, uint8(n.id), "left broken")
+		if f.d.percent(50) {
+			n.powerLoss()
+		} else {
+			f.cutOff(n, f.d.percent(50))
+			f.w.load.connectionsLost(n)
+		}
+	}
+}
+
+// cutOff isolates a member for good; deaf: it still can be heard.
+func (f *faultPlanner) cutOff(n *Node, deaf bool) {
+	for _, o := range f.w.nodes {
+		f.w.net.block(o.id, n.id, 1)
+		if !deaf {
+			f.w.net.block(n.id, o.id, 1)
+		}
+	}
+}
+
+// blackout takes the power from all at once, at the end of every run.
+func (f *faultPlanner) blackout() {
+	for _, n := range f.w.nodes {
+		if n.up {
+			n.powerLoss()
+		}
+	}
+	f.w.count.add("blackouts")
+	for _, n := range f.w.nodes {
+		if n.life > 0 && !n.removed && !n.broken {
+			n.start()
+		}
+	}
+}
+
+// someNode draws a member that is up.
+func (f *faultPlanner) someNode() *Node {
+	up := f.w.live()
+	if len(up) == 0 {
+		return nil
+	}
+	return up[f.d.IntN(len(up))]
+}
+
+// restartLater brings a crashed member back after an outage.
+func (f *faultPlanner) restartLater(n *Node) {
+	life := n.life
+	f.w.at(f.d.around(f.w.plan.OutageMean), whatStart, uint8(n.id), func() {
+		if n.life == life && !n.up && !n.removed && !n.broken {
+			n.start()
+		}
+	})
+}
+
+// tellClosed: the machine is there, its process is gone. Whoever has a link to
+// it sees that end, and finds nobody on redial.
+func (f *faultPlanner) tellClosed(gone *Node) {
+	for _, n := range f.w.live() {
+		if n != gone && f.w.net.open(n.id, gone.id) && f.w.net.open(gone.id, n.id) {
+			n.later(f.d.between(500, 20*millisecond), whatFrame, func() {
+				n.enqueue(replica.PeerClosedEvent{Peer: gone.id})
+			})
+		}
+	}
+}
+
+func (f *faultPlanner) isolate(n *Node) (undo func()) {
+	var cuts [][2]raft.NodeID
+	for _, o := range f.w.nodes {
+		if o != n {
+			cuts = append(cuts, [2]raft.NodeID{o.id, n.id}, [2]raft.NodeID{n.id, o.id})
+		}
+	}
+	return f.cut(cuts)
+}
+
+// cut blocks links and returns how to open them again.
+func (f *faultPlanner) cut(links [][2]raft.NodeID) (undo func()) {
+	for _, l := range links {
+		f.w.net.block(l[0], l[1], 1)
+	}
+	return func() {
+		for _, l := range links {
+			f.w.net.block(l[0], l[1], -1)
+		}
+	}
+}

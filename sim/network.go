@@ -1,0 +1,140 @@
+package sim
+
+import (
+	"bytes"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/holdfast-db/holdfast/raft"
+	"github.com/holdfast-db/holdfast/server/replica"
+	"github.com/holdfast-db/holdfast/transport"
+)
+
+// maxMembers bounds the ids of one run.
+const maxMembers = 24
+
+// network carries frames between members. What travels is the encoded bytes,
+// so codec and CRC are part of every run.
+type network struct {
+	w     *World
+	knobs NetKnobs
+	draw  draw
+	// cut counts the faults that block a directed link; 0: open.
+	cut [maxMembers + 1][maxMembers + 1]int
+	// slow adds a delay to a directed link.
+	slow [maxMembers + 1][maxMembers + 1]int64
+	// busy is when the last frame of an ordered link arrives.
+	busy [maxMembers + 1][maxMembers + 1]int64
+	// perfect: no losses any more, only delay.
+	perfect bool
+}
+
+func newNetwork(w *World) *network {
+	return &network{w: w, knobs: w.plan.Net, draw: w.netDraw}
+}
+
+func (n *network) open(from, to raft.NodeID) bool { return n.cut[from][to] == 0 }
+
+// send takes one frame. It may lose, delay, repeat or damage it.
+func (n *network) send(from, to raft.NodeID, frame []byte) {
+	if to == 0 || int(to) > maxMembers || to == from {
+		n.w.unsafe("S2 frames go to members", uint8(from), "frame for member %d", to)
+	}
+	if !n.open(from, to) {
+		n.w.count.add("frames cut off")
+		return
+	}
+	if !n.perfect && n.draw.chance(n.knobs.DropPPM) {
+		n.w.count.add("frames dropped")
+		return
+	}
+	n.carry(from, to, frame)
+	if !n.perfect && n.draw.chance(n.knobs.DupPPM) {
+		n.w.count.add("frames duplicated")
+		n.carry(from, to, frame)
+	}
+}
+
+func (n *network) carry(from, to raft.NodeID, frame []byte) {
+	delay := n.delay(from, to)
+	if !n.perfect && n.draw.chance(n.knobs.CorruptPPM) {
+		frame = n.corrupt(frame)
+		n.w.count.add("frames corrupted")
+		n.w.at(delay, whatFrame, uint8(to), func() { n.arriveCorrupt(to, frame) })
+		return
+	}
+	n.w.at(delay, whatFrame, uint8(to), func() { n.arrive(from, to, frame) })
+}
+
+// delay draws how long a frame travels.
+func (n *network) delay(from, to raft.NodeID) int64 {
+	d := n.knobs.DelayMin + n.draw.around(n.knobs.DelayMean) + n.slow[from][to]
+	if !n.perfect && n.draw.chance(n.knobs.SlowPPM) {
+		n.w.count.add("frames delayed long")
+		d += n.draw.between(0, n.knobs.SlowMax)
+	}
+	if n.knobs.Ordered {
+		d = max(d, n.busy[from][to]-n.w.now)
+		n.busy[from][to] = n.w.now + d
+	}
+	return d
+}
+
+func (n *network) arrive(from, to raft.NodeID, frame []byte) {
+	node := n.w.node(to)
+	if node == nil || !node.up {
+		return
+	}
+	f, rest, err := transport.DecodeFrame(frame)
+	if err != nil || len(rest) != 0 {
+		n.w.unsafe("S2 frames decode", uint8(from), "a frame that was not damaged: %v, %d bytes left", err, len(rest))
+	}
+	n.w.trace.mark(n.w.now, whatFrame, uint8(to), uint64(from), xxhash.Sum64(frame), uint64(f.Kind))
+	if n.w.trace.verbose() {
+		n.w.trace.line(n.w.now, whatFrame, uint8(to), "← n%d %s", from, frameText(f))
+	}
+	ev, err := replica.DecodeFrame(from, f)
+	if err != nil {
+		n.w.unsafe("S2 frames decode", uint8(from), "a frame that was not damaged: %v", err)
+	}
+	node.enqueue(ev)
+}
+
+func frameText(f transport.Frame) string {
+	if f.Kind != transport.KindRaft {
+		return f.Kind.String()
+	}
+	m, err := transport.DecodeMessage(f.Payload)
+	if err != nil {
+		return err.Error()
+	}
+	return m.String()
+}
+
+// corrupt damages a copy: a bit, a byte, or the end is missing.
+func (n *network) corrupt(frame []byte) []byte {
+	c := bytes.Clone(frame)
+	switch at := n.draw.IntN(len(c)); n.draw.IntN(3) {
+	case 0:
+		c[at] ^= 1 << n.draw.IntN(8)
+	case 1:
+		c[at] ^= byte(n.draw.between(1, 255))
+	default:
+		c = c[:at]
+	}
+	return c
+}
+
+// arriveCorrupt: the frame's CRC must tell; nothing of it reaches raft.
+func (n *network) arriveCorrupt(to raft.NodeID, frame []byte) {
+	if _, _, err := transport.DecodeFrame(frame); err == nil {
+		n.w.unsafe("S2 damaged frames are refused", uint8(to), "a frame of %d bytes passed its CRC", len(frame))
+	}
+}
+
+// block cuts or opens one direction of a link.
+func (n *network) block(from, to raft.NodeID, by int) {
+	if from != to {
+		n.cut[from][to] += by
+	}
+}

@@ -1,0 +1,196 @@
+package sim
+
+import (
+	"errors"
+
+	"github.com/holdfast-db/holdfast/internal/disk"
+	"github.com/holdfast-db/holdfast/raft"
+	"github.com/holdfast-db/holdfast/server/replica"
+)
+
+// Node is one simulated machine: a disk, a clock that may drift, and the
+// process that runs on it now, if any.
+type Node struct {
+	w       *World
+	id      raft.NodeID
+	initial raft.Configuration
+	fs      *disk.Mem
+
+	up bool
+	// life numbers the processes; what an earlier one scheduled is void.
+	life    uint64
+	rep     *replica.Replica
+	actors  [3]actor
+	removed bool // no longer a member; its disk is scrap
+	broken  bool // stays down in the liveness phase
+
+	// tickMicros is this machine's tick in true time.
+	tickMicros   int64
+	pausedUntil  int64
+	stalledUntil [3]int64
+	diskArmed    bool // a stop at a disk operation is set
+	diskHit      bool
+
+	shadow   shadow
+	last     seen
+	config0  raft.Configuration // active after the core's last turn
+	configAt raft.EntryID
+	clientUp bool // false: clients can't reach it
+
+	receiving *outgoing // the snapshot stream that comes in, one at a time
+}
+
+// seen is what the simulator noted of a member after its last turn.
+type seen struct {
+	role    raft.Role
+	term    raft.Term
+	commit  raft.Index
+	applied uint64
+}
+
+const dataDir = "data"
+
+func newNode(w *World, id raft.NodeID, initial raft.Configuration) *Node {
+	n := &Node{w: w, id: id, initial: initial, fs: disk.NewMem(), clientUp: true}
+	drift := w.nodeDraw.between(-w.plan.DriftPPM, w.plan.DriftPPM)
+	n.tickMicros = w.plan.Raft.TickMicros * (1_000_000 + drift) / 1_000_000
+	n.shadow.init()
+	return n
+}
+
+// localMicros converts a duration on this machine's clock to true time.
+func (n *Node) localMicros(d int64) int64 { return d * n.tickMicros / n.w.plan.Raft.TickMicros }
+
+// later schedules something of this process; it is void once the process ended.
+func (n *Node) later(delay int64, what What, run func()) {
+	life := n.life
+	n.w.at(delay, what, uint8(n.id), func() {
+		if n.life == life && n.up {
+			run()
+		}
+	})
+}
+
+// start boots a process on what the disk holds.
+func (n *Node) start() {
+	w := n.w
+	n.life++
+	n.receiving = nil
+	n.pausedUntil, n.stalledUntil = 0, [3]int64{}
+	w.trace.mark(w.now, whatStart, uint8(n.id), n.life, 0, 0)
+	rep, err := replica.Open(n.config())
+	if n.diskStopped() {
+		n.up = true
+		n.crashAtDisk("recovery")
+		return
+	}
+	if err != nil {
+		w.fail(Crashed, "S1 a member comes back from every crash", uint8(n.id), "start: %v", err)
+	}
+	n.rep, n.up = rep, true
+	for id, m := range machinesOf(rep) {
+		n.actors[id] = actor{id: replica.ActorID(id), machine: m}
+	}
+	n.checkRecovered()
+	w.count.add("starts")
+	w.trace.line(w.now, whatStart, uint8(n.id), "life %d, %s", n.life, n.shadow.text())
+	n.scheduleTick()
+}
+
+func (n *Node) config() replica.Config {
+	r, k := n.w.plan.Raft, n.w.plan.Replica
+	c := replica.DefaultConfig()
+	c.FS, c.Dir = n.fs, dataDir
+	c.Member, c.Cluster, c.Initial = n.id, clusterID, n.initial
+	c.Rand = newDraw(n.w.nodeDraw.Uint64(), "replica").Rand
+	c.TickMicros, c.ElectionTicks, c.HeartbeatTicks = r.TickMicros, r.ElectionTicks, r.HeartbeatTicks
+	c.PeerClosedTick, c.RequestTimeoutTicks = r.PeerClosedTicks, k.RequestTimeoutTicks
+	c.Sync = syncPolicy(k.Sync)
+	c.SegmentBytes = k.SegmentBytes
+	c.BatchCommandsMax, c.BatchBytesMax = k.BatchCommandsMax, k.BatchBytesMax
+	c.ApplyGapMax, c.ApplyBytesMax = k.ApplyGapMax, k.ApplyBytesMax
+	c.SnapshotLogBytesMin, c.CatchUpEntries = k.SnapshotLogBytesMin, k.CatchUpEntries
+	c.MessageEntriesMax, c.MessageBytesMax = r.MessageEntriesMax, r.MessageBytesMax
+	c.InflightMessagesMax, c.InflightBytesMax = r.InflightMessagesMax, r.InflightBytesMax
+	c.UncommittedBytesMax = r.UncommittedBytesMax
+	c.TailBytesMax, c.TailEntriesMax = r.TailBytesMax, r.TailEntriesMax
+	c.WatchFragmentBytes, c.WatchProgressTicks = k.WatchFragmentBytes, k.WatchProgressTicks
+	return c
+}
+
+func (n *Node) scheduleTick() {
+	n.later(n.tickMicros, whatTick, func() {
+		for _, to := range [...]replica.ActorID{replica.ToCore, replica.ToLog, replica.ToApply} {
+			n.enqueue(replica.TickEvent{To: to})
+		}
+		n.scheduleTick()
+	})
+}
+
+// armDisk lets k more changing disk operations pass; the next one is where the
+// power goes.
+func (n *Node) armDisk(k int) {
+	n.stopWhen(disk.StopAt(k))
+}
+
+// armSync lets the power go when the k-th write to the log waits for its sync:
+// the moment that tears tails.
+func (n *Node) armSync(k int) {
+	n.stopWhen(disk.FailOn(disk.OpSync, ".wal", k, disk.Times, disk.ErrStopped))
+}
+
+// stopWhen ends the machine at the operation that an injector chooses.
+func (n *Node) stopWhen(stop disk.Injector) {
+	n.diskArmed, n.diskHit = true, false
+	n.fs.SetInjector(func(op disk.Op) disk.Fault {
+		if n.diskHit {
+			return disk.Fault{Err: disk.ErrStopped}
+		}
+		f := stop(op)
+		if errors.Is(f.Err, disk.ErrStopped) {
+			n.diskHit = true
+		}
+		return f
+	})
+}
+
+func (n *Node) diskStopped() bool { return n.diskArmed && n.diskHit }
+
+// crashAtDisk ends the process in the middle of its disk operations.
+func (n *Node) crashAtDisk(where string) {
+	n.w.trace.line(n.w.now, whatCrash, uint8(n.id), "power lost inside %s", where)
+	n.w.count.add("crashes inside a disk operation")
+	n.powerLoss()
+	n.w.faults.restartLater(n)
+}
+
+// kill ends the process; the machine and its page cache live on.
+func (n *Node) kill() {
+	if !n.up {
+		return
+	}
+	n.stop()
+	n.fs.Kill()
+	n.w.load.connectionsLost(n)
+}
+
+// powerLoss ends the process and takes what the disk had not synced, or a part.
+func (n *Node) powerLoss() {
+	if n.up {
+		n.stop()
+		n.w.load.connectionsLost(n)
+	}
+	n.fs.Kill()
+	n.fs = n.fs.Crash(n.w.diskDraw.Rand, disk.CrashOptions{})
+}
+
+func (n *Node) stop() {
+	n.w.trace.mark(n.w.now, whatCrash, uint8(n.id), n.life, 0, 0)
+	n.up, n.diskArmed, n.diskHit = false, false, false
+	n.life++
+	n.rep = nil
+	n.last.role = raft.Follower
+	for i := range n.actors {
+		n.actors[i] = actor{}
+	}
+}

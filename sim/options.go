@@ -1,0 +1,19 @@
+package sim
+
+import "io"
+
+// Options say which run is wanted. Everything else is drawn from the seed.
+type Options struct {
+	Seed uint64
+	// Nodes is the first size of the cluster; 0: drawn from 1 to 5.
+	Nodes int
+	// Chaos is the length of the fault phase in µs; 0: drawn.
+	Chaos int64
+	// Trace, if not nil, gets one line an event; TraceJSON makes it NDJSON.
+	Trace     io.Writer
+	TraceJSON bool
+	// Porcupine also judges the clients' history by package linearizability:
+	// witness, real time, watches, and the searches by key and in windows. The
+	// online checks always run.
+	Porcupine bool
+}

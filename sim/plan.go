@@ -1,0 +1,256 @@
+package sim
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Plan is what a seed expands to: sizes, rates, and which faults this run has
+// at all. Runs of different seeds differ in kind, not only in luck ("swarm
+// testing": a run without partitions reaches states that one with partitions
+// never lives to see).
+type Plan struct {
+	Seed  uint64
+	Nodes int
+
+	// Phases, µs: clients alone; faults; none again, until all agree.
+	Warmup, Chaos, Converge int64
+
+	Raft    RaftKnobs
+	Replica ReplicaKnobs
+	Net     NetKnobs
+	Disk    DiskKnobs
+	Load    LoadKnobs
+
+	// DriftPPM: each member's clock runs fast or slow by up to this.
+	DriftPPM int64
+	// Faults switched on, with the mean time between two of each, µs.
+	Faults [faultKinds]int64
+	// OutageMean is how long a fault lasts.
+	OutageMean int64
+	// LeaveBroken: instead of healing all, a minority stays down or cut off
+	// for good, and the rest must converge without it.
+	LeaveBroken bool
+}
+
+// RaftKnobs are raft's timing and limits.
+type RaftKnobs struct {
+	TickMicros                            int64
+	ElectionTicks, HeartbeatTicks         int
+	PeerClosedTicks                       int
+	MessageEntriesMax, MessageBytesMax    int
+	InflightMessagesMax, InflightBytesMax int
+	UncommittedBytesMax                   int
+	TailBytesMax, TailEntriesMax          int
+}
+
+// ReplicaKnobs are the replica's batching, snapshot and watch policies. Tiny
+// values make rare paths common, without a line of test code in production.
+type ReplicaKnobs struct {
+	RequestTimeoutTicks int
+	Sync                string // policy of the log
+	SegmentBytes        int64
+	BatchCommandsMax    int
+	BatchBytesMax       int
+	ApplyBytesMax       int
+	ApplyGapMax         int
+	SnapshotLogBytesMin int64
+	CatchUpEntries      int
+	WatchFragmentBytes  int
+	WatchProgressTicks  int
+}
+
+// NetKnobs describe every link. Rates are parts per million of frames.
+type NetKnobs struct {
+	DelayMin, DelayMean int64
+	DropPPM, DupPPM     int
+	// SlowPPM of the frames take up to SlowMax longer: they arrive out of
+	// order, even from an old term.
+	SlowPPM    int
+	SlowMax    int64
+	CorruptPPM int
+	// Ordered links deliver in order, as TCP does.
+	Ordered bool
+	// ChunkBytes and ChunkMicros pace snapshot streams.
+	ChunkBytes  int
+	ChunkMicros int64
+}
+
+// DiskKnobs describe every disk.
+type DiskKnobs struct {
+	SyncMean int64 // µs for a write and its sync
+	StallPPM int   // of writes that take up to StallMax instead
+	StallMax int64
+	// TornPercent of the power losses strike between two disk operations of a
+	// write, instead of between writes.
+	TornPercent int
+}
+
+// LoadKnobs describe the clients.
+type LoadKnobs struct {
+	Clients, Keys int
+	ThinkMean     int64
+	Timeout       int64 // a client gives up waiting
+	LostPPM       int   // requests or answers lost on the way
+	SwitchPercent int   // of operations go to another member
+	LeaseTTLMax   int64 // seconds
+	Watchers      int
+	WatchCredit   int
+	SlowWatcher   int64 // µs to digest a response
+	Weights       [opKinds]int
+}
+
+// newPlan draws a plan. The order of the draws is part of the replay promise.
+func newPlan(o Options) Plan {
+	d := newDraw(o.Seed, "plan")
+	p := Plan{Seed: o.Seed}
+	p.Nodes = pick(d, 3, 3, 3, 5, 3, 4, 5, 1, 2, 3)
+	if o.Nodes != 0 {
+		p.Nodes = o.Nodes
+	}
+	p.Warmup = 1500 * millisecond
+	p.Chaos = d.between(8*second, 14*second)
+	if o.Chaos != 0 {
+		p.Chaos = o.Chaos
+	}
+	p.Converge = 30 * second
+	p.Raft = drawRaft(d)
+	p.Replica = drawReplica(d)
+	p.Net = drawNet(d)
+	p.Disk = drawDisk(d)
+	p.Load = drawLoad(d)
+	p.DriftPPM = pick[int64](d, 0, 500, 5_000, 50_000)
+	p.OutageMean = pick[int64](d, 200, 500, 1000, 2000) * millisecond
+	p.LeaveBroken = d.percent(25)
+	drawFaults(d, &p)
+	return p
+}
+
+func drawRaft(d draw) RaftKnobs {
+	k := RaftKnobs{
+		TickMicros:          pick[int64](d, 10, 10, 20) * millisecond,
+		ElectionTicks:       pick(d, 10, 12, 20),
+		HeartbeatTicks:      pick(d, 1, 2, 3),
+		PeerClosedTicks:     pick(d, 0, 1, 3),
+		MessageEntriesMax:   pick(d, 1, 4, 64),
+		MessageBytesMax:     pick(d, 512, 4<<10, 64<<10),
+		InflightMessagesMax: pick(d, 1, 4, 64),
+		InflightBytesMax:    pick(d, 4<<10, 1<<20),
+		UncommittedBytesMax: pick(d, 16<<10, 1<<20),
+		TailBytesMax:        pick(d, 1<<10, 16<<10, 1<<20),
+		TailEntriesMax:      pick(d, 4, 64, 1000),
+	}
+	return k
+}
+
+func drawReplica(d draw) ReplicaKnobs {
+	return ReplicaKnobs{
+		RequestTimeoutTicks: pick(d, 50, 100, 200),
+		Sync:                pick(d, "group", "group", "group", "always", "interval=2ms"),
+		SegmentBytes:        pick[int64](d, 16<<10, 32<<10, 64<<10, 256<<10),
+		BatchCommandsMax:    pick(d, 1, 3, 100),
+		BatchBytesMax:       pick(d, 512, 64<<10),
+		ApplyBytesMax:       pick(d, 256, 4<<10, 1<<20),
+		ApplyGapMax:         pick(d, 200, 5000),
+		SnapshotLogBytesMin: pick[int64](d, 64<<10, 128<<10, 512<<10, 4<<20),
+		CatchUpEntries:      pick(d, 0, 5, 50, 1000),
+		WatchFragmentBytes:  pick(d, 128, 1<<20),
+		WatchProgressTicks:  pick(d, 20, 100),
+	}
+}
+
+func drawNet(d draw) NetKnobs {
+	return NetKnobs{
+		DelayMin:    pick[int64](d, 20, 100, 500),
+		DelayMean:   pick[int64](d, 100, 500, 2000),
+		DropPPM:     pick(d, 0, 0, 1_000, 20_000, 100_000),
+		DupPPM:      pick(d, 0, 0, 5_000, 100_000),
+		SlowPPM:     pick(d, 0, 1_000, 10_000),
+		SlowMax:     pick[int64](d, 20, 200, 3000) * millisecond,
+		CorruptPPM:  pick(d, 0, 0, 2_000, 20_000),
+		Ordered:     d.percent(30),
+		ChunkBytes:  pick(d, 512, 4<<10, 64<<10),
+		ChunkMicros: pick[int64](d, 100, 2000, 20_000),
+	}
+}
+
+func drawDisk(d draw) DiskKnobs {
+	return DiskKnobs{
+		SyncMean:    pick[int64](d, 100, 300, 1000, 4000),
+		StallPPM:    pick(d, 0, 500, 5000),
+		StallMax:    pick[int64](d, 30, 300, 1500) * millisecond,
+		TornPercent: pick(d, 30, 60, 90),
+	}
+}
+
+func drawLoad(d draw) LoadKnobs {
+	k := LoadKnobs{
+		Clients:       pick(d, 4, 6, 10),
+		Keys:          pick(d, 5, 20, 60),
+		ThinkMean:     pick[int64](d, 10, 20, 35) * millisecond,
+		Timeout:       pick[int64](d, 700, 1500, 3000) * millisecond,
+		LostPPM:       pick(d, 0, 2_000, 20_000),
+		SwitchPercent: pick(d, 0, 5, 50),
+		LeaseTTLMax:   pick[int64](d, 1, 2, 4),
+		Watchers:      pick(d, 1, 2, 4),
+		WatchCredit:   pick(d, 1, 4, 100),
+		SlowWatcher:   pick[int64](d, 50, 5_000, 100_000),
+	}
+	for i := range k.Weights {
+		k.Weights[i] = opTable[i].weight
+		if opTable[i].optional && d.percent(25) {
+			k.Weights[i] = 0
+		}
+	}
+	return k
+}
+
+// drawFaults switches each fault on with even odds, and gives it a rate. A run
+// without any would test little, so crash and partition stand in then.
+func drawFaults(d draw, p *Plan) {
+	on := 0
+	for i := range p.Faults {
+		if !d.percent(faultTable[i].percent) {
+			continue
+		}
+		p.Faults[i] = d.between(faultTable[i].meanMin, faultTable[i].meanMax)
+		on++
+	}
+	if on == 0 {
+		p.Faults[faultKill] = second
+		p.Faults[faultPartition] = second
+	}
+}
+
+// Print writes the plan as the first lines of a run.
+func (p *Plan) Print(w io.Writer) {
+	fmt.Fprintf(w, "seed %d: %d nodes, warm-up %s, chaos %s, drift ±%d ppm, outages %s, minority left broken: %v\n",
+		p.Seed, p.Nodes, micros(p.Warmup), micros(p.Chaos), p.DriftPPM, micros(p.OutageMean), p.LeaveBroken)
+	fmt.Fprintf(w, "  raft     %+v\n  replica  %+v\n  net      %+v\n  disk     %+v\n", p.Raft, p.Replica, p.Net, p.Disk)
+	fmt.Fprintf(w, "  load     %+v\n  faults   %s\n", p.Load, p.faultList())
+}
+
+func (p *Plan) faultList() string {
+	var on []string
+	for i, mean := range p.Faults {
+		if mean > 0 {
+			on = append(on, fmt.Sprintf("%s/%s", faultTable[i].name, micros(mean)))
+		}
+	}
+	return strings.Join(on, " ")
+}
+
+// micros prints a virtual duration.
+type micros int64
+
+func (m micros) String() string {
+	switch v := int64(m); {
+	case v >= second:
+		return fmt.Sprintf("%.2fs", float64(v)/float64(second))
+	case v >= millisecond:
+		return fmt.Sprintf("%.1fms", float64(v)/float64(millisecond))
+	default:
+		return fmt.Sprintf("%dµs", v)
+	}
+}

@@ -1,0 +1,76 @@
+package sim
+
+import (
+	"bytes"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/holdfast-db/holdfast/linearizability"
+)
+
+// Result is what became of a run.
+type Result struct {
+	Seed    uint64
+	Plan    string // as printed
+	Hash    uint64 // of the trace: equal seeds give equal hashes
+	Events  uint64
+	Virtual int64 // µs simulated
+	Count   Counters
+	Class   Class
+	Failure *Failure
+	// Recent are the last lines of the trace before a failure.
+	Recent []string
+	// History of the clients, for the checkers and for drawing.
+	History *linearizability.History
+}
+
+// Run lives one world through and judges it. It uses no clock and no
+// goroutine; equal options give equal results.
+func Run(o Options) (r Result) {
+	w := newWorld(o)
+	defer func() {
+		if p := recover(); p != nil {
+			w.caught(p)
+		}
+		r = w.result()
+	}()
+	if o.Trace != nil && !o.TraceJSON {
+		w.plan.Print(o.Trace)
+	}
+	w.run()
+	if o.Porcupine {
+		w.checkHistory(w.history())
+	}
+	return r
+}
+
+// caught turns a panic into the run's failure: our own stop, or one of the
+// code under test.
+func (w *World) caught(p any) {
+	if _, ours := p.(stopRun); ours {
+		return
+	}
+	w.failure = &Failure{Class: Crashed, Check: "no panic", At: w.now, Text: fmt.Sprintf("%v\n%s", p, trimStack(debug.Stack()))}
+}
+
+// trimStack drops the frames of the panic machinery itself.
+func trimStack(stack []byte) []byte {
+	if _, rest, ok := bytes.Cut(stack, []byte("panic(")); ok {
+		return append([]byte("panic("), rest...)
+	}
+	return stack
+}
+
+func (w *World) result() Result {
+	var plan bytes.Buffer
+	w.plan.Print(&plan)
+	r := Result{
+		Seed: w.plan.Seed, Plan: plan.String(), Hash: w.trace.hash.Sum64(), Events: w.trace.events,
+		Virtual: w.now, Count: w.count, Failure: w.failure, History: w.history(),
+	}
+	if w.failure != nil {
+		r.Class = w.failure.Class
+		r.Recent = w.trace.recent.list()
+	}
+	return r
+}

@@ -1,0 +1,94 @@
+package sim
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"testing"
+)
+
+var (
+	seeds  = flag.Int("seeds", 200, "seeds that TestSeeds runs")
+	hashes = flag.Int("hashes", 20, "seeds that TestSameSeedSameHash runs twice")
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	debug.SetGCPercent(400) // a run allocates much and keeps little
+	os.Exit(m.Run())
+}
+
+// What 200 seeds must have met, or they prove too little.
+var wanted = map[string]int64{
+	CountLeaderChanges: 20, CountTornTails: 20, CountInstalls: 20, CountConfigs: 20, CountTransfers: 20,
+}
+
+// TestSeeds lives through many worlds, all checks on.
+func TestSeeds(t *testing.T) {
+	var mu sync.Mutex
+	total := Counters{}
+	t.Run("seeds", func(t *testing.T) {
+		for seed := uint64(1); seed <= uint64(*seeds); seed++ {
+			t.Run(fmt.Sprint(seed), func(t *testing.T) {
+				t.Parallel()
+				r := Run(Options{Seed: seed, Porcupine: true})
+				if r.Failure != nil {
+					t.Fatalf("%s%s%v\nreplay: holdfast sim --seed %d --trace seed-%d.txt", r.Plan, strings.Join(r.Recent, ""), r.Failure, seed, seed)
+				}
+				if ops, faults := r.Count[CountOps], r.Count[CountFaults]; ops < opsMin || faults < faultsMin {
+					t.Errorf("%d operations, %d faults; want at least %d and %d", ops, faults, opsMin, faultsMin)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				total.Merge(r.Count)
+			})
+		}
+	})
+	for name, least := range wanted {
+		if least = least * int64(*seeds) / 200; total[name] < least {
+			t.Errorf("%d %s in %d seeds, want at least %d", total[name], name, *seeds, least)
+		}
+	}
+	for _, name := range total.Names() {
+		t.Logf("%-40s %10d", name, total[name])
+	}
+}
+
+// The same seed twice gives the same run, event by event.
+func TestSameSeedSameHash(t *testing.T) {
+	for seed := uint64(1001); seed < 1001+uint64(*hashes); seed++ {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			a, b := Run(Options{Seed: seed}), Run(Options{Seed: seed})
+			if a.Hash != b.Hash || a.Events != b.Events {
+				t.Errorf("%d events %016x, then %d events %016x", a.Events, a.Hash, b.Events, b.Hash)
+			}
+			if a.Failure != nil {
+				t.Errorf("%v", a.Failure)
+			}
+		})
+	}
+}
+
+// Another seed is another run.
+func TestOtherSeedOtherHash(t *testing.T) {
+	if a, b := Run(Options{Seed: 1}), Run(Options{Seed: 2}); a.Hash == b.Hash || a.Plan == b.Plan {
+		t.Errorf("seeds 1 and 2 give the same run: %016x", a.Hash)
+	}
+}
+
+// A trace is for reading: it doesn't change the run, in text or in JSON.
+func TestTraceChangesNothing(t *testing.T) {
+	plain := Run(Options{Seed: 3})
+	var text, lines strings.Builder
+	asText, asJSON := Run(Options{Seed: 3, Trace: &text}), Run(Options{Seed: 3, Trace: &lines, TraceJSON: true})
+	if asText.Hash != plain.Hash || asJSON.Hash != plain.Hash {
+		t.Errorf("hash %016x, with a trace %016x, %016x", plain.Hash, asText.Hash, asJSON.Hash)
+	}
+	if !strings.Contains(text.String(), "leads in term") || strings.Count(lines.String(), "\n") < 1000 {
+		t.Errorf("a trace without its story: %d bytes, %d lines", text.Len(), strings.Count(lines.String(), "\n"))
+	}
+}

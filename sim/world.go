@@ -1,0 +1,180 @@
+package sim
+
+import (
+	"fmt"
+
+	"github.com/holdfast-db/holdfast/raft"
+)
+
+// World is one run: a cluster, its network and disks, its clients and the
+// checks that watch them, on one goroutine and one virtual clock.
+type World struct {
+	plan  Plan
+	now   int64 // µs
+	seq   uint64
+	heap  eventHeap
+	trace *trace
+	count Counters
+
+	// One stream of randomness for each part of the world.
+	netDraw, diskDraw, faultDraw, loadDraw, nodeDraw draw
+
+	nodes   []*Node // by id-1; ids are never used again
+	net     *network
+	faults  *faultPlanner
+	load    *workload
+	oracle  *oracle
+	elected *elections
+	phase   Phase
+	failure *Failure
+}
+
+// Phase of a run.
+type Phase uint8
+
+const (
+	// PhaseWarmup: clients only.
+	PhaseWarmup Phase = iota
+	// PhaseChaos: faults.
+	PhaseChaos
+	// PhaseConverge: no new faults; what was broken is healed (or, in some
+	// runs, a minority is left broken) and the rest must agree.
+	PhaseConverge
+	// PhaseBlackout: at the very end all members lose power at once, come back
+	// by themselves and must have lost nothing.
+	PhaseBlackout
+	// PhaseDone: over.
+	PhaseDone
+)
+
+func (p Phase) String() string {
+	return [...]string{"warm-up", "chaos", "converge", "blackout", "done"}[p]
+}
+
+func newWorld(o Options) *World {
+	plan := newPlan(o)
+	w := &World{plan: plan, trace: newTrace(o.Trace, o.TraceJSON), count: Counters{}}
+	w.netDraw = newDraw(plan.Seed, "net")
+	w.diskDraw = newDraw(plan.Seed, "disk")
+	w.faultDraw = newDraw(plan.Seed, "fault")
+	w.loadDraw = newDraw(plan.Seed, "load")
+	w.nodeDraw = newDraw(plan.Seed, "node")
+	w.net = newNetwork(w)
+	w.oracle = newOracle(w)
+	w.elected = newElections(w)
+	w.faults = newFaultPlanner(w)
+	return w
+}
+
+// build makes the first members and the clients.
+func (w *World) build() {
+	config := raft.Configuration{}
+	for i := 0; i < w.plan.Nodes; i++ {
+		config.Members = append(config.Members, raft.Member{
+			ID: raft.NodeID(i + 1), Voter: true, Address: addressOf(raft.NodeID(i + 1)),
+		})
+	}
+	w.oracle.config = config
+	w.oracle.configs = []committedConfig{{index: 0, config: config}}
+	w.oracle.rebind(config)
+	for i := 0; i < w.plan.Nodes; i++ {
+		w.addNode(config).start()
+	}
+	w.load = newWorkload(w)
+	w.load.start()
+}
+
+func addressOf(id raft.NodeID) string { return fmt.Sprintf("http://n%d:2380", id) }
+
+// addNode makes a machine with an empty disk, not started yet.
+func (w *World) addNode(initial raft.Configuration) *Node {
+	n := newNode(w, raft.NodeID(len(w.nodes)+1), initial)
+	w.nodes = append(w.nodes, n)
+	return n
+}
+
+func (w *World) node(id raft.NodeID) *Node {
+	if id == 0 || int(id) > len(w.nodes) {
+		return nil
+	}
+	return w.nodes[id-1]
+}
+
+// at schedules run after a delay.
+func (w *World) at(delay int64, what What, node uint8, run func()) {
+	w.seq++
+	w.heap.push(event{at: w.now + max(delay, 0), seq: w.seq, what: what, node: node, run: run})
+}
+
+// runUntil lets events happen up to a virtual time, or until done says so.
+func (w *World) runUntil(end int64, done func() bool) bool {
+	for len(w.heap) > 0 && w.heap[0].at <= end {
+		e := w.heap.pop()
+		w.now = e.at
+		w.trace.mark(e.at, e.what, e.node, e.seq, 0, 0)
+		if w.seq > eventsMax {
+			w.fail(Stuck, "V4 bounded work", e.node, "%d events, the last ones of kind %s", w.seq, e.what)
+		}
+		e.run()
+		if done != nil && done() {
+			return true
+		}
+	}
+	w.now = max(w.now, end)
+	return done != nil && done()
+}
+
+func (w *World) enter(p Phase) {
+	w.phase = p
+	w.trace.mark(w.now, whatPhase, 0, uint64(p), 0, 0)
+	w.trace.line(w.now, whatPhase, 0, "%s", p)
+}
+
+// What every run meets at least, and at most: a run of 30 simulated seconds has
+// a few hundred thousand events, so ten times that is a storm.
+const (
+	eventsMax = 5_000_000
+	opsMin    = 1000
+	faultsMin = 10
+)
+
+// run lives a whole life: warm-up, chaos, convergence, blackout, full check.
+func (w *World) run() {
+	w.build()
+	w.enter(PhaseWarmup)
+	w.runUntil(w.plan.Warmup, nil)
+	w.enter(PhaseChaos)
+	w.faults.start()
+	w.runUntil(w.now+w.plan.Chaos, nil)
+	// Few clients on a cluster that is mostly down get little done; and a run
+	// without faults tests nothing.
+	w.runUntil(w.now+2*w.plan.Chaos, func() bool { return w.count[CountFaults] >= faultsMin && w.count[CountOps] >= opsMin*2/3 })
+	w.faults.heal()
+	w.converge(PhaseConverge)
+	w.faults.blackout()
+	w.converge(PhaseBlackout)
+	w.enter(PhaseDone)
+	w.checkEnd()
+}
+
+// live lists the members that are up, in order of id.
+func (w *World) live() []*Node {
+	var up []*Node
+	for _, n := range w.nodes {
+		if n.up {
+			up = append(up, n)
+		}
+	}
+	return up
+}
+
+// leader returns the up member that leads in the highest term, or nil.
+func (w *World) leader() *Node {
+	var best *Node
+	for _, n := range w.nodes {
+		if n.up && n.last.role == raft.Leader && (best == nil || n.last.term > best.last.term) {
+			best = n
+		}
+	}
+	return best
+}
