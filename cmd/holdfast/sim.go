@@ -1,0 +1,165 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/holdfast-db/holdfast/sim"
+)
+
+const simHelp = `Run the real code of a whole cluster on one goroutine, in virtual time, on
+simulated disks and networks that fail, and check what it promises.
+
+A seed decides everything: the size of the cluster, its settings, the faults and
+the clients. It is printed first; the same seed gives the same run, event by
+event, and the same trace hash.
+
+Exit codes: 0 passed, 10 the code under test panicked or stopped by itself,
+11 it broke a safety promise, 12 it did not come back after the faults ended.`
+
+const simExample = `  # one run, and its story
+  holdfast sim --seed 7
+  holdfast sim --seed 7 --trace run.txt
+
+  # many, on both cores
+  holdfast sim --seeds 1..200
+  holdfast sim --for 10m`
+
+// simFlags are the command's settings.
+type simFlags struct {
+	seed      uint64
+	seeds     string
+	duration  time.Duration
+	nodes     int
+	chaos     time.Duration
+	workers   int
+	trace     string
+	output    string
+	report    string
+	twice     bool
+	porcupine bool
+	keepGoing bool
+}
+
+func newSimCommand() *cobra.Command {
+	f := &simFlags{}
+	c := &cobra.Command{
+		Use: "sim", Short: "Simulate clusters with faults, from a seed", Long: simHelp, Example: simExample,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return f.run(c) },
+	}
+	fs := c.Flags()
+	fs.Uint64Var(&f.seed, "seed", 1, "the run")
+	fs.StringVar(&f.seeds, "seeds", "", "runs A..B, both included")
+	fs.DurationVar(&f.duration, "for", 0, "go on with seed after seed for so long")
+	fs.IntVar(&f.nodes, "nodes", 0, "members at the start, 1 to 9 (0: drawn from the seed)")
+	fs.DurationVar(&f.chaos, "chaos", 0, "simulated length of the fault phase (0: drawn)")
+	fs.IntVar(&f.workers, "workers", runtime.NumCPU(), "runs at a time")
+	fs.StringVar(&f.trace, "trace", "", "write every event of the run to this file (.json or .ndjson: one JSON object a line)")
+	fs.StringVar(&f.report, "report", ".", "directory for the drawing of a failing run's history")
+	fs.StringVarP(&f.output, "output", "o", "text", "text or json")
+	fs.BoolVar(&f.twice, "twice", false, "run each seed twice and compare the trace hashes")
+	fs.BoolVar(&f.porcupine, "porcupine", true, "search for a linearization by key and in windows, besides the witness")
+	fs.BoolVar(&f.keepGoing, "keep-going", false, "with several runs: don't stop at the first failure")
+	return c
+}
+
+func (f *simFlags) run(c *cobra.Command) error {
+	debug.SetGCPercent(400) // a run allocates much and keeps little
+	if f.nodes < 0 || f.nodes > 9 || f.workers < 1 {
+		return exitWith(exitUsage, fmt.Errorf("--nodes must be 0 to 9, --workers at least 1"))
+	}
+	if f.output != "text" && f.output != "json" {
+		return exitWith(exitUsage, fmt.Errorf("--output must be text or json"))
+	}
+	if f.seeds == "" && f.duration == 0 {
+		return f.one(c)
+	}
+	first, last, err := f.span()
+	if err != nil {
+		return exitWith(exitUsage, err)
+	}
+	if f.trace != "" {
+		return exitWith(exitUsage, fmt.Errorf("--trace takes a single --seed"))
+	}
+	return f.many(c, first, last)
+}
+
+// span reads --seeds A..B; with --for alone there is no last one.
+func (f *simFlags) span() (first, last uint64, err error) {
+	if f.seeds == "" {
+		return f.seed, ^uint64(0), nil
+	}
+	a, b, ok := strings.Cut(f.seeds, "..")
+	if first, err = strconv.ParseUint(a, 10, 64); err == nil && ok {
+		last, err = strconv.ParseUint(b, 10, 64)
+	}
+	if err != nil || !ok || last < first {
+		return 0, 0, fmt.Errorf("--seeds wants A..B, not %q", f.seeds)
+	}
+	return first, last, nil
+}
+
+func (f *simFlags) options(seed uint64) sim.Options {
+	return sim.Options{Seed: seed, Nodes: f.nodes, Chaos: f.chaos.Microseconds(), Porcupine: f.porcupine}
+}
+
+// one runs a single seed and tells its story.
+func (f *simFlags) one(c *cobra.Command) error {
+	o := f.options(f.seed)
+	if f.trace != "" {
+		file, err := os.Create(f.trace)
+		if err != nil {
+			return exitWith(exitNo, err)
+		}
+		defer file.Close()
+		o.Trace, o.TraceJSON = file, strings.HasSuffix(f.trace, "json")
+	}
+	r := f.play(o)
+	if f.output == "json" {
+		return f.verdict(c, &r, printSimJSON(c, &r))
+	}
+	printSimResult(c.OutOrStdout(), &r)
+	return f.verdict(c, &r, nil)
+}
+
+// play runs a seed, and with --twice once more.
+func (f *simFlags) play(o sim.Options) sim.Result {
+	r := sim.Run(o)
+	if !f.twice || r.Failure != nil {
+		return r
+	}
+	o.Trace = nil
+	if again := sim.Run(o); again.Hash != r.Hash {
+		r.Class = sim.Crashed
+		r.Failure = &sim.Failure{Class: sim.Crashed, Check: "determinism", Text: fmt.Sprintf("trace hash %016x, then %016x", r.Hash, again.Hash)}
+	}
+	return r
+}
+
+// verdict turns a result into the command's error.
+func (f *simFlags) verdict(c *cobra.Command, r *sim.Result, err error) error {
+	if err != nil || r.Failure == nil {
+		return err
+	}
+	f.draw(c, r)
+	return exitWith(r.Class.ExitCode(), fmt.Errorf("seed %d: %w", r.Seed, r.Failure))
+}
+
+// draw writes the history of a failing run as a page to look at.
+func (f *simFlags) draw(c *cobra.Command, r *sim.Result) {
+	name, err := writeSimReport(f.report, r)
+	switch {
+	case err != nil:
+		fmt.Fprintf(c.ErrOrStderr(), "no drawing: %v\n", err)
+	case name != "":
+		fmt.Fprintf(c.ErrOrStderr(), "history drawn in %s\n", name)
+	}
+}
