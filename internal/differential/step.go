@@ -1,0 +1,107 @@
+package differential
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/proto"
+)
+
+// Step is one thing that a client does, with every value in it settled, so that a list of steps can be replayed.
+type Step interface {
+	// String shows the step to a person, on one line.
+	String() string
+	// do has one server do it and returns what came back.
+	do(ctx context.Context, t *target) outcome
+}
+
+// Call is a request with one reply.
+type Call struct {
+	Method  string // Range, Put, …: a key of methods
+	Request proto.Message
+}
+
+// method is how a request is sent and what an empty reply to it is.
+type method struct {
+	path  string
+	reply func() proto.Message
+}
+
+var methods = map[string]method{
+	"Range":           {"/etcdserverpb.KV/Range", func() proto.Message { return new(pb.RangeResponse) }},
+	"Put":             {"/etcdserverpb.KV/Put", func() proto.Message { return new(pb.PutResponse) }},
+	"DeleteRange":     {"/etcdserverpb.KV/DeleteRange", func() proto.Message { return new(pb.DeleteRangeResponse) }},
+	"Txn":             {"/etcdserverpb.KV/Txn", func() proto.Message { return new(pb.TxnResponse) }},
+	"Compact":         {"/etcdserverpb.KV/Compact", func() proto.Message { return new(pb.CompactionResponse) }},
+	"LeaseGrant":      {"/etcdserverpb.Lease/LeaseGrant", func() proto.Message { return new(pb.LeaseGrantResponse) }},
+	"LeaseRevoke":     {"/etcdserverpb.Lease/LeaseRevoke", func() proto.Message { return new(pb.LeaseRevokeResponse) }},
+	"LeaseTimeToLive": {"/etcdserverpb.Lease/LeaseTimeToLive", func() proto.Message { return new(pb.LeaseTimeToLiveResponse) }},
+	"LeaseLeases":     {"/etcdserverpb.Lease/LeaseLeases", func() proto.Message { return new(pb.LeaseLeasesResponse) }},
+	"MemberList":      {"/etcdserverpb.Cluster/MemberList", func() proto.Message { return new(pb.MemberListResponse) }},
+	"Status":          {"/etcdserverpb.Maintenance/Status", func() proto.Message { return new(pb.StatusResponse) }},
+	"HashKV":          {"/etcdserverpb.Maintenance/HashKV", func() proto.Message { return new(pb.HashKVResponse) }},
+	"Alarm":           {"/etcdserverpb.Maintenance/Alarm", func() proto.Message { return new(pb.AlarmResponse) }},
+	"MoveLeader":      {"/etcdserverpb.Maintenance/MoveLeader", func() proto.Message { return new(pb.MoveLeaderResponse) }},
+	"Defragment":      {"/etcdserverpb.Maintenance/Defragment", func() proto.Message { return new(pb.DefragmentResponse) }},
+	"Check":           {"/grpc.health.v1.Health/Check", func() proto.Message { return new(grpc_health_v1.HealthCheckResponse) }},
+}
+
+func (s Call) String() string { return s.Method + " " + show(s.Request) }
+
+func (s Call) do(ctx context.Context, t *target) outcome { return t.call(ctx, s) }
+
+// RangeStream is a range whose reply comes in chunks; they are joined, since where they are cut is the server's affair.
+type RangeStream struct{ Request *pb.RangeRequest }
+
+func (s RangeStream) String() string { return "RangeStream " + show(s.Request) }
+
+func (s RangeStream) do(ctx context.Context, t *target) outcome { return t.rangeStream(ctx, s.Request) }
+
+// KeepAlive renews a lease once, on a stream of its own.
+type KeepAlive struct{ Lease int64 }
+
+func (s KeepAlive) String() string { return fmt.Sprintf("LeaseKeepAlive ID:%d", s.Lease) }
+
+func (s KeepAlive) do(ctx context.Context, t *target) outcome { return t.keepAlive(ctx, s.Lease) }
+
+// Watch sends a request on watch stream Stream, which it opens if it isn't open. What the stream says is compared by
+// the Pair, not as an outcome. A stream that isn't Bare gets a witness: a watcher of everything.
+type Watch struct {
+	Stream  int
+	Bare    bool
+	Request *pb.WatchRequest
+}
+
+func (s Watch) String() string { return fmt.Sprintf("Watch %d %s", s.Stream, show(s.Request)) }
+
+func (s Watch) do(_ context.Context, t *target) outcome { return t.watch(s) }
+
+// CloseWatch ends a watch stream from the client's side.
+type CloseWatch struct{ Stream int }
+
+func (s CloseWatch) String() string { return fmt.Sprintf("CloseWatch %d", s.Stream) }
+
+func (s CloseWatch) do(_ context.Context, t *target) outcome { return t.closeWatch(s.Stream) }
+
+// HTTP is a request to the client port without gRPC.
+type HTTP struct{ Method, Path string }
+
+func (s HTTP) String() string { return "HTTP " + s.Method + " " + s.Path }
+
+func (s HTTP) do(ctx context.Context, t *target) outcome { return t.http(ctx, s) }
+
+// show prints a message on one line, long values cut.
+func show(m proto.Message) string {
+	text := prototext.MarshalOptions{AllowPartial: true}.Format(m)
+	// prototext varies its spaces on purpose, so that nobody compares its output.
+	text = strings.Join(strings.Fields(text), " ")
+	const limit = 1500
+	if len(text) > limit {
+		return fmt.Sprintf("%s… (%d bytes)", text[:limit], proto.Size(m))
+	}
+	return text
+}
