@@ -1,0 +1,142 @@
+package lint
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// rule says what a package may import directly, of ours and of others outside the standard library. An entry that
+// ends in /... stands for the package and all below it.
+type rule struct {
+	may []string
+	why string
+}
+
+const (
+	grpc       = "google.golang.org/grpc/..."
+	etcdAPI    = "go.etcd.io/etcd/api/v3/..."
+	etcdClient = "go.etcd.io/etcd/client/v3/..."
+	protobuf   = "google.golang.org/protobuf/..."
+	prometheus = "github.com/prometheus/..."
+	zap        = "go.uber.org/zap/..." // the client library logs with it and must be told not to
+	cobra      = "github.com/spf13/..."
+	xxhash     = "github.com/cespare/xxhash/v2"
+	compress   = "github.com/klauspost/compress/..."
+	btree      = "github.com/google/btree"
+	porcupine  = "github.com/anishathalye/porcupine"
+	xsys       = "golang.org/x/sys/..."
+)
+
+// rules is the house, floor by floor: a package stands on what is above it in this table, never below.
+var rules = map[string]rule{
+	"raft":            {nil, "the protocol is a pure state machine: who can read it alone can trust it alone"},
+	"internal/disk":   {[]string{xsys}, "a seam knows nothing of those who use it"},
+	"internal/clock":  {nil, "a seam knows nothing of those who use it"},
+	"wal":             {[]string{"raft", "internal/disk"}, "the log stores entries; it knows no commands, keys or peers"},
+	"snapshot":        {[]string{"raft", "internal/disk", compress, xxhash}, "a file format for sections of bytes; what is in them is the state's"},
+	"mvcc":            {[]string{btree}, "the store knows neither Raft nor the wire, so that a map can be its oracle"},
+	"transport":       {[]string{"raft"}, "frames carry messages; they do not act on them"},
+	"transport/tcp":   {[]string{"raft", "transport", "internal/clock"}, "sockets only; imported by server only"},
+	"server/state":    {[]string{"mvcc", btree}, "what is replicated must not know how it is replicated"},
+	"server/replica":  {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "server/state", "internal/disk", "internal/clock"}, "decides, and leaves all acting to a driver: no socket, no gRPC"},
+	"linearizability": {[]string{porcupine}, "an oracle shares no code with what it judges"},
+	"server/api": {[]string{"raft", "mvcc", "server/state", "server/replica", etcdAPI, grpc, protobuf},
+		"etcd's protobufs stop here"},
+	"server": {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "transport/tcp", "server/state", "server/replica", "server/api",
+		"internal/disk", "internal/clock", etcdAPI, grpc, protobuf, prometheus, xsys}, "the driver: everything but the command line"},
+	"sim": {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "server/state", "server/replica", "linearizability",
+		"internal/disk", "internal/clock", xxhash}, "the other driver of the same Replica: no real socket, no gRPC"},
+	"cmd/holdfast": {[]string{"raft", "wal", "snapshot", "mvcc", "server", "server/api", "server/state", "server/replica", "sim", "linearizability",
+		"internal/disk", "internal/proc", etcdAPI, etcdClient, grpc, zap, cobra, xsys}, "puts parts together and explains them; nobody imports it"},
+	"internal/proc":    {nil, "starts processes; what they are is a parameter"},
+	"internal/torture": {[]string{"internal/proc", "linearizability", etcdAPI, etcdClient, grpc}, "sees the server from outside only, so that it can judge any"},
+	"internal/differential": {[]string{"internal/proc", etcdAPI, grpc, protobuf},
+		"sees both servers from outside only, so that it can't excuse one"},
+	"bench/compare": {[]string{"internal/proc", etcdClient}, "sees the server from outside only, so that it can measure any"},
+	"bench/memory":  {[]string{"internal/proc", etcdClient}, "sees the server from outside only, so that it can measure any"},
+}
+
+// TestImports: every package that has a rule keeps to it, and every package of the house has one.
+func TestImports(t *testing.T) {
+	for _, p := range list(t) {
+		r, ok := rules[p.name()]
+		if !ok {
+			if len(p.GoFiles) > 0 && !helper(p.name()) {
+				t.Errorf("%s has no import rule; add one to the table, with its reason", p.name())
+			}
+			continue
+		}
+		for _, imported := range p.Imports {
+			if path, foreign := outside(imported); foreign && !allowed(path, r.may) {
+				t.Errorf("%s must not import %s directly: %s", p.name(), path, r.why)
+			}
+		}
+	}
+}
+
+// helper packages serve one package, beside or above them, and need no rule of their own: tests of a seam, mains.
+func helper(name string) bool {
+	for _, prefix := range []string{"internal/disk/", "internal/torture/", "sim/", "internal/e2e", "internal/lint", "examples/"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestOnlyServerOpensSockets: sockets between members belong to one package, and it to one user.
+func TestOnlyServerOpensSockets(t *testing.T) {
+	users := map[string]bool{}
+	for _, p := range list(t) {
+		if slices.Contains(p.Imports, module+"/transport/tcp") {
+			users[p.name()] = true
+		}
+		if slices.Contains(p.Imports, module+"/cmd/holdfast") {
+			t.Errorf("%s imports the command", p.name())
+		}
+	}
+	delete(users, "server")
+	if len(users) > 0 {
+		t.Errorf("transport/tcp is imported by %v: the simulator and the replica must not know real sockets", users)
+	}
+}
+
+// outside tells whether an import is not of the standard library, and shortens our own to the path in the module.
+func outside(imported string) (path string, foreign bool) {
+	if own, ok := strings.CutPrefix(imported, module+"/"); ok {
+		return own, true
+	}
+	first, _, _ := strings.Cut(imported, "/")
+	return imported, strings.Contains(first, ".")
+}
+
+func allowed(path string, may []string) bool {
+	for _, m := range may {
+		if tree, ok := strings.CutSuffix(m, "/..."); ok && (path == tree || strings.HasPrefix(path, tree+"/")) {
+			return true
+		}
+		if m == path {
+			return true
+		}
+	}
+	return false
+}
+
+func TestAllowed(t *testing.T) {
+	may := []string{"raft", "google.golang.org/grpc/..."}
+	for path, want := range map[string]bool{
+		"raft": true, "raft/quorum": false, "google.golang.org/grpc": true,
+		"google.golang.org/grpc/codes": true, "google.golang.org/grpcx": false, "wal": false,
+	} {
+		if allowed(path, may) != want {
+			t.Errorf("allowed(%q) = %t", path, !want)
+		}
+	}
+	if _, foreign := outside("encoding/json"); foreign {
+		t.Error("encoding/json taken for foreign")
+	}
+	if path, foreign := outside(module + "/raft"); !foreign || path != "raft" {
+		t.Errorf("our raft: %q %t", path, foreign)
+	}
+}
