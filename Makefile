@@ -1,0 +1,90 @@
+# Holdfast. `make` alone lists what can be done; every target's help stands behind its name.
+
+SHELL  := /bin/bash
+GO     ?= go
+BIN    := bin
+
+# Packages that are also tested with the race detector: everything that has no processes and no seeds to run.
+RACE   := ./raft/... ./wal/... ./internal/disk/... ./mvcc/... ./snapshot/... ./server/... ./transport/... ./linearizability/...
+# What runs without it: simulator seeds, commands, tools.
+PLAIN  := ./sim/... ./internal/clock/... ./internal/proc/... ./cmd/... ./bench/...
+# Tests that build the server, or look at sources, themselves: the go command does not see what they depend on, so it
+# must not answer from its cache.
+FRESH  := ./internal/lint/... ./internal/e2e/... ./internal/torture/... ./internal/differential/...
+
+# Parameters, given as `make torture ROUNDS=3 SECONDS=20`.
+ROUNDS     ?= 10
+SECONDS    ?= 60
+SEEDS      ?= 1..5000
+FUZZTIME   ?= 10s
+RUNS       ?= 50
+STEPS      ?= 2000
+BENCH_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run local build install test race torture differential sim mutants peers bench-etcd bench-memory lint fuzz-short check clean
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+
+build: ## build bin/holdfast
+	@mkdir -p $(BIN)
+	$(GO) build -o $(BIN)/holdfast ./cmd/holdfast
+
+run: build ## start one node on 127.0.0.1:2379, data in default.etcd
+	$(BIN)/holdfast
+
+local: build ## start three nodes on this machine and print how to reach them
+	$(BIN)/holdfast local --nodes 3
+
+install: ## go install the command
+	$(GO) install ./cmd/holdfast
+
+test: ## all tests: units with the race detector, simulator seeds, real processes (under 5 minutes on 2 cores)
+	$(GO) test -race $(RACE)
+	$(GO) test $(PLAIN)
+	$(GO) test -count=1 $(FRESH)
+
+race: ## every test with the race detector, the simulator's too (slow)
+	$(GO) test -race -timeout 60m ./...
+
+torture: ## SIGKILL under load on three real processes: ROUNDS=10 SECONDS=60, histories checked, a table at the end
+	$(GO) run ./internal/torture/cmd/torture -rounds $(ROUNDS) -seconds $(SECONDS)
+
+differential: ## the same random requests to Holdfast and to etcd 3.7.1, every reply compared: RUNS=50 STEPS=2000
+	$(GO) test -count=1 -timeout 0 -v ./internal/differential/... -seeds $(RUNS) -steps $(STEPS)
+
+sim: build ## run the simulator over SEEDS=1..5000
+	$(BIN)/holdfast sim --seeds $(SEEDS)
+
+mutants: ## plant known bugs, one at a time, and see that the simulator finds each: a table, an error for survivors (hours)
+	$(GO) run ./sim/mutants
+
+peers: ## build etcd, etcdctl and etcd's benchmark tool at 3.7.1 into bin/, from the Go module proxy
+	@mkdir -p $(BIN)
+	$(GO) build -C bench/peers -o ../../$(BIN)/etcd go.etcd.io/etcd/server/v3
+	$(GO) build -C bench/peers -o ../../$(BIN)/etcdctl go.etcd.io/etcd/etcdctl/v3
+	$(GO) build -C bench/peers -o ../../$(BIN)/benchmark go.etcd.io/etcd/v3/tools/benchmark
+
+bench-etcd: ## three nodes of Holdfast against three of etcd, interleaved rounds, medians (15 minutes)
+	$(GO) run ./bench/compare $(BENCH_ARGS)
+
+bench-memory: ## a million keys on one node of each: resident memory, peak, restart to the first linearizable read
+	$(GO) run ./bench/memory $(BENCH_ARGS)
+
+lint: ## gofmt, vet, staticcheck, import rules
+	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt needed:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool -modfile=internal/tools/go.mod staticcheck ./...
+	$(GO) test -count=1 ./internal/lint/...
+
+fuzz-short: ## every fuzz target for FUZZTIME=10s
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; done
+
+check: lint test ## what has to pass before a commit
+
+clean: ## remove bin/
+	rm -rf $(BIN)
