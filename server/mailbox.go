@@ -15,6 +15,10 @@ const mailboxBacklog = 8192
 // (a slow disk, a stopped process): time may pass slower for it, not all at once.
 const ticksWaitingMax = 4
 
+// lateTicks bounds how far an actor's count of ticks lags behind time: what
+// waits, as much in the batch that it is working through, and the grid.
+const lateTicks = 2*ticksWaitingMax + 1
+
 // mailbox is an actor's queue: many put, one goroutine takes all there is. What
 // gathers while the actor works is its next batch.
 //

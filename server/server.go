@@ -206,7 +206,7 @@ func (s *Server) replicaConfig(fs disk.FS) replica.Config {
 	c.FS, c.Dir = fs, set.dir
 	c.Member, c.Cluster, c.Initial = raft.NodeID(set.member), set.cluster, set.initial
 	c.Rand = newRand()
-	c.TickMicros = TickMS * 1000
+	c.TickMicros, c.LateTicks = TickMS*1000, lateTicks
 	c.ElectionTicks, c.HeartbeatTicks = ticks(set.ElectionMS), ticks(set.HeartbeatMS)
 	c.RequestTimeoutTicks = int(set.requestTimeout().Milliseconds() / TickMS)
 	c.Sync = set.Sync

@@ -1,8 +1,5 @@
 package sim
 
-// leaseSlackTicks covers the rounding of deadlines to ticks.
-const leaseSlackTicks = 2
-
 // checkExpiry is L1: in true time, less what clocks may drift, a lease never
 // ends before its TTL after its last acknowledged renewal was asked for.
 func (b *leaseBook) checkExpiry(l *leaseRecord) {
@@ -16,7 +13,7 @@ func (b *leaseBook) checkExpiry(l *leaseRecord) {
 // leastLife is how long a lease lives at least after a renewal was asked for.
 func (b *leaseBook) leastLife(l *leaseRecord) int64 {
 	ttl := l.ttl * second
-	return ttl - ttl/1_000_000*b.w.plan.DriftPPM - leaseSlackTicks*b.w.plan.Raft.TickMicros
+	return ttl - ttl/1_000_000*b.w.plan.DriftPPM
 }
 
 // checkKeepAlive is L4, and feeds L1: a renewal that is answered with a TTL

@@ -27,7 +27,11 @@ type Config struct {
 	// Rand is the only source of randomness: incarnation, salts, timeouts.
 	Rand *rand.Rand
 
-	TickMicros     int64
+	TickMicros int64
+	// LateTicks is by how many ticks this member's clock may lag behind true
+	// time: one for the grid, and those that the driver may hold back. A lease
+	// gets them on top of its TTL, so that it never ends early.
+	LateTicks      int
 	ElectionTicks  int
 	HeartbeatTicks int
 	PeerClosedTick int // ticks of delay per rank after PeerClosed; 0: off

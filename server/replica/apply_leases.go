@@ -14,18 +14,16 @@ func (a *Apply) checkLead() {
 	a.lessor.lead(a.leadTerm)
 	grace := uint64(a.cfg.ElectionTicks)
 	a.state.AscendLeases(func(l state.Lease) bool {
-		a.lessor.set(l.ID, a.now+a.ticks(l.RemainingTTL())+grace)
+		a.lessor.set(l.ID, a.now+a.life(l.RemainingTTL())+grace)
 		return true
 	})
 }
 
-// ticks converts seconds, rounded up.
-func (a *Apply) ticks(seconds int64) uint64 {
-	if seconds <= 0 {
-		return 0
-	}
+// life is how many ticks after now a lease ends: its TTL and what this
+// member's clock may lag behind.
+func (a *Apply) life(seconds int64) uint64 {
 	perSecond := uint64(max(1_000_000/a.cfg.TickMicros, 1))
-	return uint64(seconds) * perSecond
+	return uint64(max(seconds, 0))*perSecond + uint64(a.cfg.LateTicks)
 }
 
 func (a *Apply) seconds(ticks uint64) int64 {
@@ -42,7 +40,7 @@ func (a *Apply) leaseChanged(c state.LeaseChange) {
 		a.lessor.remove(c.Lease.ID)
 		return
 	}
-	a.lessor.extend(c.Lease.ID, a.now+a.ticks(c.Lease.RemainingTTL()))
+	a.lessor.extend(c.Lease.ID, a.now+a.life(c.Lease.RemainingTTL()))
 }
 
 // keepAlive renews a lease, on the leader of the round's term. The deadline
@@ -55,7 +53,7 @@ func (a *Apply) keepAlive(id int64, round *readyEvent) Reply {
 	if !ok || a.lessor.ending(id) {
 		return Reply{TTL: -1, Term: round.Term}
 	}
-	a.lessor.extend(id, round.Start+a.ticks(lease.TTL))
+	a.lessor.extend(id, round.Start+a.life(lease.TTL))
 	return Reply{TTL: lease.TTL, GrantedTTL: lease.TTL, Term: round.Term}
 }
 

@@ -13,6 +13,7 @@ import (
 func DefaultConfig() Config {
 	return Config{
 		TickMicros:          10_000,
+		LateTicks:           1,
 		ElectionTicks:       100,
 		HeartbeatTicks:      10,
 		PeerClosedTick:      3,
@@ -50,7 +51,7 @@ func (c *Config) validate() error {
 		name  string
 		value int64
 	}{
-		{"TickMicros", c.TickMicros}, {"ElectionTicks", int64(c.ElectionTicks)},
+		{"TickMicros", c.TickMicros}, {"LateTicks", int64(c.LateTicks)}, {"ElectionTicks", int64(c.ElectionTicks)},
 		{"HeartbeatTicks", int64(c.HeartbeatTicks)}, {"RequestTimeoutTicks", int64(c.RequestTimeoutTicks)},
 		{"SegmentBytes", c.SegmentBytes}, {"BatchCommandsMax", int64(c.BatchCommandsMax)},
 		{"BatchBytesMax", int64(c.BatchBytesMax)}, {"PendingMax", int64(c.PendingMax)},
