@@ -292,8 +292,10 @@ func (n *Node) onRejected(p *progress, m *Message) {
 		n.drop(m, ReasonStale)
 		return
 	}
-	agree := n.log.terms.highest(min(m.Hint.Index, prev-1), m.Hint.Term)
-	p.probe(min(agree.Index, m.Hint.Index) + 1) // below the log's start: a snapshot
+	below := min(m.Hint.Index, prev-1)
+	agree := n.log.terms.highest(below, m.Hint.Term)
+	// Where the log's start itself was refused, next falls below it: a snapshot.
+	p.probe(min(agree.Index, below) + 1)
 	p.loading = LoadRequest{}
 	n.event(EventMatchLost, ReasonRejected, p.id, p.next-1)
 	n.lead.dirty = true
