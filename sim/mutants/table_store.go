@@ -73,7 +73,7 @@ var watchMutants = []mutant{
 
 var leaseMutants = []mutant{
 	{id: "65", name: "a new leader does not extend the leases", edits: []edit{
-		{"server/replica/apply_leases.go", "a.lessor.set(l.ID, a.now+a.ticks(l.RemainingTTL())+grace)", "a.lessor.set(l.ID, a.now+grace-grace)"},
+		{"server/replica/apply_leases.go", "a.lessor.set(l.ID, a.now+a.life(l.RemainingTTL())+grace)", "a.lessor.set(l.ID, a.now+grace-grace)"},
 	}},
 	{id: "66a", name: "a keep-alive succeeds while the revocation is on its way", edits: []edit{
 		{"server/replica/apply_leases.go", "	if !ok || a.lessor.ending(id) {", "	if !ok {"},
@@ -88,6 +88,6 @@ var leaseMutants = []mutant{
 		{"server/replica/reads.go", "	round := q.waiting\n	if c.role", "	if c.role == raft.Leader {\n		kept := q.waiting[:0:0]\n		for _, r := range q.waiting {\n			if r.Kind == KeepAlive {\n				out.Events = append(out.Events, readyEvent{Term: c.term, Start: c.now, Requests: []*Request{r}})\n			} else {\n				kept = append(kept, r)\n			}\n		}\n		if q.waiting = kept; len(kept) == 0 {\n			return\n		}\n	}\n	round := q.waiting\n	if c.role"},
 	}},
 	{id: "67", name: "leases run out at half their time", edits: []edit{
-		{"server/replica/apply_leases.go", "	return uint64(seconds) * perSecond\n", "	return uint64(seconds) * perSecond / 2\n"},
+		{"server/replica/apply_leases.go", "	return uint64(max(seconds, 0))*perSecond + uint64(a.cfg.LateTicks)\n", "	return uint64(max(seconds, 0))*perSecond/2 + uint64(a.cfg.LateTicks)\n"},
 	}},
 }
