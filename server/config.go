@@ -56,6 +56,16 @@ type Config struct {
 
 	WatchProgressInterval time.Duration
 
+	// ClientTLS is for listeners with https or unixs URLs, PeerTLS for those of
+	// peers and for dialling them.
+	ClientTLS, PeerTLS TLS
+	// SelfSignedCertYears is how long a pair made for TLS.Auto is valid.
+	SelfSignedCertYears uint
+	// CipherSuites are Go's names, for TLS 1.2; "": Go's choice.
+	CipherSuites string
+	// TLSMinVersion and TLSMaxVersion are TLS1.2 or TLS1.3; "": Go's choice.
+	TLSMinVersion, TLSMaxVersion string
+
 	// LogLevel is debug, info, warn or error.
 	LogLevel string
 	// EnablePprof serves /debug/pprof/ on the client URLs.
@@ -111,6 +121,8 @@ func DefaultConfig() Config {
 		KeepAliveInterval:        2 * time.Hour,
 		KeepAliveTimeout:         20 * time.Second,
 		WatchProgressInterval:    10 * time.Minute,
+		SelfSignedCertYears:      1,
+		TLSMinVersion:            "TLS1.2",
 		LogLevel:                 "info",
 	}
 }

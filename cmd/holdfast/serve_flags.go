@@ -80,6 +80,8 @@ func bindServeFlags(fs *pflag.FlagSet, c *server.Config) ignored {
 	fs.BoolVar(&c.EnablePprof, "enable-pprof", c.EnablePprof, "serve /debug/pprof/ on the client URLs")
 	fs.BoolVar(&c.UnsafeNoFsync, "unsafe-no-fsync", c.UnsafeNoFsync, "leave syncing to the kernel; a power loss loses acknowledged writes")
 
+	bindTLSFlags(fs, c)
+
 	for _, f := range ignoredFlags {
 		if f.isBool {
 			fs.Bool(f.name, true, "accepted without effect: "+f.why)
