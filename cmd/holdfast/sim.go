@@ -30,7 +30,10 @@ const simExample = `  # one run, and its story
 
   # many, on both cores
   holdfast sim --seeds 1..200
-  holdfast sim --for 10m`
+  holdfast sim --for 10m
+
+  # a known bug, planted: find out what is wrong (needs a checkout and Go)
+  holdfast sim --bug 6`
 
 // simFlags are the command's settings.
 type simFlags struct {
@@ -68,6 +71,7 @@ func newSimCommand() *cobra.Command {
 	fs.BoolVar(&f.twice, "twice", false, "run each seed twice and compare the trace hashes")
 	fs.BoolVar(&f.porcupine, "porcupine", true, "search for a linearization by key and in windows, besides the witness")
 	fs.BoolVar(&f.keepGoing, "keep-going", false, "with several runs: don't stop at the first failure")
+	addSimBug(c)
 	return c
 }
 

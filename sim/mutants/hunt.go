@@ -16,25 +16,14 @@ import (
 	"time"
 )
 
-// outcome is one row of the table.
-type outcome struct {
-	Mutant string `json:"mutant"`
-	Name   string `json:"name"`
-	// KilledBy is the check or test that failed; empty: survived.
-	KilledBy string `json:"killed_by,omitempty"`
-	// Verdict of the run that failed: crashed, unsafe or stuck.
-	Verdict string `json:"verdict,omitempty"`
-	// Seeds needed, or tried in vain.
-	Seeds    int     `json:"seeds,omitempty"`
-	Seconds  float64 `json:"seconds"`
-	Harmless string  `json:"harmless,omitempty"`
-}
-
-func (o *outcome) survived() bool { return o.KilledBy == "" && o.Harmless == "" }
+// patience is how long one seed may take before it counts as endless: a run
+// that passes takes a fraction of a second.
+const patience = 2 * time.Minute
 
 // hunter builds mutants and sets the judges on them.
 type hunter struct {
 	root  string        // of the module
+	code  string        // hash of what is built
 	seeds int           // to try at most
 	limit time.Duration // for one mutant
 	// compile only the packages that the mutant touches, and judge nothing.
@@ -43,14 +32,14 @@ type hunter struct {
 
 // hunt judges one mutant. The error tells that it could not be judged.
 func (h *hunter) hunt(m *mutant) (o outcome, err error) {
-	o = outcome{Mutant: m.id, Name: m.name, Harmless: m.harmless}
+	o = outcome{Mutant: m.id, Name: m.name, Harmless: m.harmless, Waits: m.waits, Change: m.print(), Code: h.code}
 	dir, err := os.MkdirTemp("", "holdfast-mutant-")
 	if err != nil {
 		return o, err
 	}
 	defer os.RemoveAll(dir)
 	overlay, err := m.overlay(h.root, dir)
-	if err != nil || m.harmless != "" {
+	if err != nil || o.unjudged() {
 		return o, err
 	}
 	began := time.Now()
@@ -68,16 +57,21 @@ func (h *hunter) hunt(m *mutant) (o outcome, err error) {
 	return o, err
 }
 
-// compiles tells whether the changed packages still do, which takes a second
-// where building the command takes ten.
+// compiles tells whether the changed packages still do, which is quicker than
+// building what uses them.
 func (h *hunter) compiles(ctx context.Context, m *mutant, overlay string) error {
 	args := []string{"build", "-overlay", overlay}
 	for _, e := range m.edits {
 		args = append(args, "./"+path.Dir(e.file))
 	}
-	build := exec.CommandContext(ctx, "go", args...)
-	build.Dir = h.root
-	if out, err := build.CombinedOutput(); err != nil {
+	return h.goCommand(ctx, m, args...)
+}
+
+// goCommand runs a step of the toolchain that is expected to succeed.
+func (h *hunter) goCommand(ctx context.Context, m *mutant, args ...string) error {
+	c := exec.CommandContext(ctx, "go", args...)
+	c.Dir = h.root
+	if out, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("mutant %s (%s) does not compile: %w\n%s", m.id, m.name, err, out)
 	}
 	return nil
@@ -85,27 +79,21 @@ func (h *hunter) compiles(ctx context.Context, m *mutant, overlay string) error 
 
 // simulate runs seeds 1, 2, … in order, so that "seeds needed" means something.
 func (h *hunter) simulate(ctx context.Context, m *mutant, overlay, dir string, o *outcome) error {
-	binary := filepath.Join(dir, "holdfast")
-	build := exec.CommandContext(ctx, "go", "build", "-overlay", overlay, "-ldflags=-s -w", "-o", binary, "./cmd/holdfast")
-	build.Dir = h.root
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("mutant %s (%s) does not build: %w\n%s", m.id, m.name, err, out)
+	binary := filepath.Join(dir, "seeds")
+	err := h.goCommand(ctx, m, "build", "-overlay", overlay, "-ldflags=-s -w", "-o", binary, "./sim/mutants/seeds")
+	if err != nil {
+		return err
 	}
-	sim := exec.CommandContext(ctx, binary, "sim", "--seeds", fmt.Sprintf("1..%d", h.seeds), "--workers", "1", "-o", "json", "--report", dir)
-	out, err := sim.Output()
-	if seen := readVerdicts(out, o); seen != nil {
-		return fmt.Errorf("mutant %s: %w", m.id, seen)
+	out, err := exec.CommandContext(ctx, binary, "1", fmt.Sprint(h.seeds), patience.String()).Output()
+	if unreadable := readVerdicts(out, o); unreadable != nil {
+		return fmt.Errorf("mutant %s: %w", m.id, unreadable)
 	}
 	var exit *exec.ExitError
 	switch {
 	case o.KilledBy != "" || err == nil:
 		return nil
 	case ctx.Err() != nil:
-		o.KilledBy, o.Verdict = fmt.Sprintf("no end within %v", h.limit), "endless"
-		if o.Seeds > 0 {
-			o.KilledBy = "" // slow, but nothing was noticed
-		}
-		return nil
+		return nil // slow, but nothing was noticed: it survived so many seeds
 	case errors.As(err, &exit):
 		o.Seeds++
 		o.KilledBy, o.Verdict = "the end of the process: "+firstLine(exit.Stderr), "crashed"

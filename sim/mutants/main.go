@@ -7,60 +7,100 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
 
 // settings are the command's flags.
 type settings struct {
-	seeds  int
-	only   string
-	sample string
-	json   bool
-	// compile: see only whether each still does.
-	compile bool
+	seeds   int
+	only    string
+	json    bool
+	compile bool // see only whether each still does
 	limit   time.Duration
+	results string
+	again   bool
+	readme  bool
+	sample  time.Duration
+	bug     string
+	reveal  bool
 }
 
-func (s *settings) register(fs *flag.FlagSet, prefix string) {
-	fs.IntVar(&s.seeds, prefix+"seeds", 1000, "seeds to try at most")
-	fs.StringVar(&s.only, prefix+"only", "", "numbers of the mutants to run, comma-separated")
-	fs.StringVar(&s.sample, prefix+"sample", "1/1", "K/N: every N-th mutant, from the K-th on")
-	fs.BoolVar(&s.json, prefix+"json", false, "print JSON")
-	fs.BoolVar(&s.compile, prefix+"compile", false, "only see that each mutant compiles")
-	fs.DurationVar(&s.limit, prefix+"limit", 15*time.Minute, "time for one mutant")
+func (s *settings) register(fs *flag.FlagSet) {
+	fs.IntVar(&s.seeds, "seeds", 1000, "seeds to try at most")
+	fs.StringVar(&s.only, "only", "", "numbers of the mutants to run, comma-separated")
+	fs.BoolVar(&s.json, "json", false, "print JSON, one object a line")
+	fs.BoolVar(&s.compile, "compile", false, "only see that each mutant compiles")
+	fs.DurationVar(&s.limit, "limit", 30*time.Minute, "time for one mutant")
+	fs.StringVar(&s.results, "results", "sim/mutants/results.ndjson", "file that keeps the results, relative to the module; what it holds of this code is not judged again (\"\": none)")
+	fs.BoolVar(&s.again, "again", false, "judge also what the results hold already")
+	fs.BoolVar(&s.readme, "readme", false, "judge nothing; write sim/mutants/README.md from the results")
+	fs.DurationVar(&s.sample, "sample", 0, "judge a sample that changes from day to day, for about so long; results are read, not written")
+	fs.StringVar(&s.bug, "bug", "", "for learners: run the simulator with this mistake built in until it notices (list: what there is)")
+	fs.BoolVar(&s.reveal, "reveal", false, "with -bug: show the change instead")
 }
 
 func main() {
 	var s settings
-	s.register(flag.CommandLine, "")
+	s.register(flag.CommandLine)
 	flag.Parse()
-	if err := s.run(os.Stdout); err != nil {
+	err := s.run(os.Stdout)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && s.bug != "" {
+		os.Exit(exit.ExitCode()) // it has said why
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1)
 	}
 }
 
-// run judges the chosen mutants, one at a time. A mutant that can't be judged
-// doesn't keep the others from it.
 func (s *settings) run(w io.Writer) error {
 	root, err := moduleRoot()
 	if err != nil {
 		return err
 	}
-	list, err := s.chosen()
+	name := s.results
+	if name != "" && !filepath.IsAbs(name) {
+		name = filepath.Join(root, name)
+	}
+	known, err := readResults(name)
 	if err != nil {
 		return err
 	}
-	plain := !s.json && !s.compile
-	if plain {
+	switch {
+	case s.bug != "":
+		b := lesson{root: root, seeds: s.seeds, known: known, out: w}
+		return b.run(s.bug, s.reveal)
+	case s.readme:
+		return os.WriteFile(filepath.Join(root, "sim", "mutants", "README.md"), readme(mutants, known), 0o644)
+	}
+	code, err := codeHash(root)
+	if err != nil {
+		return err
+	}
+	h := hunter{root: root, code: code, seeds: s.seeds, limit: s.limit, compile: s.compile}
+	if s.sample > 0 {
+		return h.sample(w, known, int(time.Now().Unix()/(24*3600)), s.sample)
+	}
+	return s.campaign(w, &h, known)
+}
+
+// campaign judges the chosen mutants, one at a time. A mutant that can't be
+// judged doesn't keep the others from it.
+func (s *settings) campaign(w io.Writer, h *hunter, known *results) error {
+	list, err := choose(mutants, s.only)
+	if err != nil {
+		return err
+	}
+	if !s.json && !s.compile {
 		heading(w)
 	}
-	h := hunter{root: root, seeds: s.seeds, limit: s.limit, compile: s.compile}
 	var outcomes []outcome
 	var errs []error
 	for i := range list {
-		o, err := h.hunt(&list[i])
+		o, err := s.judge(h, &list[i], known)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -70,25 +110,28 @@ func (s *settings) run(w io.Writer) error {
 		}
 		row(w, &o, s.json)
 		if outcomes = append(outcomes, o); o.survived() {
-			errs = append(errs, fmt.Errorf("mutant %s (%s) survived", o.Mutant, o.Name))
+			errs = append(errs, fmt.Errorf("mutant %s (%s) survived %d seeds", o.Mutant, o.Name, o.Seeds))
 		}
 	}
-	if plain {
+	if s.compile {
+		return errors.Join(errs...)
+	}
+	if !s.json {
 		summary(w, outcomes)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, known.tidy(mutants))...)
 }
 
-func (s *settings) chosen() ([]mutant, error) {
-	var first, every int
-	if _, err := fmt.Sscanf(s.sample, "%d/%d", &first, &every); err != nil || every < 1 {
-		return nil, fmt.Errorf("-sample wants K/N, not %q", s.sample)
+// judge takes a result that is known, or finds it out and keeps it.
+func (s *settings) judge(h *hunter, m *mutant, known *results) (outcome, error) {
+	if o, ok := known.known(m, h.code, h.seeds); ok && !s.again && !h.compile {
+		return o, nil
 	}
-	list := choose(mutants, s.only, first-1+every, every)
-	if len(list) == 0 {
-		return nil, fmt.Errorf("no mutant is called %q", s.only)
+	o, err := h.hunt(m)
+	if err == nil && !h.compile {
+		err = known.add(o)
 	}
-	return list, nil
+	return o, err
 }
 
 func moduleRoot() (string, error) {

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"fmt"
+	"hash/fnv"
+	"path"
 	"slices"
 	"strings"
 )
 
-// mutant is one deliberate mistake.
+// mutant is one deliberate mistake, or the place in the list for one that can't
+// be made yet.
 type mutant struct {
 	// id is the number in the mutation list, with a letter if there are several.
 	id string
@@ -19,6 +23,9 @@ type mutant struct {
 	// harmless is why no check can tell the mutant from the original; it is then
 	// only applied, not run.
 	harmless string
+	// waits names the feature that the mistake would be one of, and that doesn't
+	// exist. Such a row has no edits.
+	waits string
 }
 
 // edit is a change of a few words; the path is relative to the module.
@@ -26,18 +33,49 @@ type edit struct{ file, old, new string }
 
 // mutants is the whole list, by area.
 var mutants = slices.Concat(raftMutants, readMutants, memberMutants, logMutants, snapshotMutants,
-	storeMutants, watchMutants, leaseMutants)
+	storeMutants, watchMutants, leaseMutants, otherMutants)
 
-// choose picks mutants by ids, by numbers (all letters of one), or every n-th.
-func choose(all []mutant, only string, first, every int) (list []mutant) {
-	wanted := strings.Split(only, ",")
-	for i := range all {
-		m := all[i]
-		named := slices.Contains(wanted, m.id) || slices.Contains(wanted, strings.TrimRight(m.id, "abcdefgh"))
-		if only != "" && !named || only == "" && i%every != first%every {
-			continue
-		}
-		list = append(list, m)
+// area is where the mistake sits: the package of its first edit.
+func (m *mutant) area() string {
+	if len(m.edits) == 0 {
+		return ""
 	}
-	return list
+	return path.Dir(m.edits[0].file)
+}
+
+// simulated tells whether the simulator is to notice the mutant.
+func (m *mutant) simulated() bool { return m.tests == "" && m.harmless == "" && m.waits == "" }
+
+// number is the id without its letter.
+func (m *mutant) number() string { return strings.TrimRight(m.id, "abcdefghijklmnopqrstuvwxyz") }
+
+// print identifies what the mutant changes, so that an old result isn't taken
+// for one of another change.
+func (m *mutant) print() string {
+	h := fnv.New32a()
+	for _, e := range m.edits {
+		fmt.Fprintf(h, "%q %q %q\n", e.file, e.old, e.new)
+	}
+	fmt.Fprintf(h, "%q", m.tests)
+	return fmt.Sprintf("%08x", h.Sum32())
+}
+
+// choose picks mutants by ids or by numbers (all letters of one); all if none
+// is named. An unknown name is an error.
+func choose(all []mutant, only string) (list []mutant, err error) {
+	if only == "" {
+		return all, nil
+	}
+	for _, name := range strings.Split(only, ",") {
+		before := len(list)
+		for i := range all {
+			if m := &all[i]; m.id == name || m.number() == name {
+				list = append(list, *m)
+			}
+		}
+		if len(list) == before {
+			return nil, fmt.Errorf("no mutant is called %q", name)
+		}
+	}
+	return list, nil
 }
