@@ -21,6 +21,10 @@ type Config struct {
 	AdvertiseClientURLs      string // "" only while ListenClientURLs is the default
 	ListenPeerURLs           string
 	InitialAdvertisePeerURLs string
+	// ListenClientHTTPURLs serve HTTP, which ListenClientURLs then don't.
+	ListenClientHTTPURLs string
+	// ListenMetricsURLs serve metrics and probes besides.
+	ListenMetricsURLs string
 
 	// InitialCluster lists all members as NAME=URL; a member with several URLs
 	// is listed several times. "": this member alone. It must stay as it was at
@@ -66,8 +70,47 @@ type Config struct {
 	// TLSMinVersion and TLSMaxVersion are TLS1.2 or TLS1.3; "": Go's choice.
 	TLSMinVersion, TLSMaxVersion string
 
+	// EnableGateway serves gRPC as JSON on /v3/.
+	EnableGateway bool
+	// CORS are the origins that browsers may send requests from, HostWhitelist
+	// the names that requests over plain HTTP may be sent to; "*" or "" for all.
+	CORS          string
+	HostWhitelist string
+
+	// AuthToken is "simple" or "jwt,…"; AuthTokenTTL is in seconds.
+	AuthToken    string
+	BcryptCost   uint
+	AuthTokenTTL uint
+
+	// AutoCompactionMode is periodic or revision, AutoCompactionRetention a
+	// duration (hours without a unit) or a number of revisions.
+	AutoCompactionMode      string
+	AutoCompactionRetention string
+
+	// StrictReconfigCheck refuses changes of members that could cost the quorum.
+	StrictReconfigCheck bool
+	MaxLearners         int
+	ForceNewCluster     bool
+
+	// Times between corruption checks: of all data (0: none), and of the hashes
+	// of compactions, if that feature is on.
+	CorruptCheckTime     time.Duration
+	CompactHashCheckTime time.Duration
+	// FeatureGates are NAME=true|false,…
+	FeatureGates string
+
+	// Applying an entry, or a unary request, that takes longer is logged.
+	WarningApply time.Duration
+	WarningUnary time.Duration
+
 	// LogLevel is debug, info, warn or error.
 	LogLevel string
+	// LogOutputs are default, stderr, stdout or files; LogFormat is json or
+	// console.
+	LogOutputs        string
+	LogFormat         string
+	LogRotation       bool
+	LogRotationConfig string // JSON
 	// EnablePprof serves /debug/pprof/ on the client URLs.
 	EnablePprof bool
 	// UnsafeNoFsync leaves syncing to the kernel: a power loss loses
@@ -94,6 +137,7 @@ const (
 	DefaultQuotaBytes    = 2 << 30
 	DefaultRequestBytes  = 1536 << 10
 	DefaultToken         = "etcd-cluster"
+	DefaultLogRotation   = `{"maxsize": 100, "maxage": 0, "maxbackups": 0, "localtime": false, "compress": false}`
 	grpcOverheadBytes    = 512 << 10
 	electionMSMax        = 50_000
 	electionPerHeartbeat = 5 // an election timeout holds so many heartbeats at least
@@ -123,6 +167,22 @@ func DefaultConfig() Config {
 		WatchProgressInterval:    10 * time.Minute,
 		SelfSignedCertYears:      1,
 		TLSMinVersion:            "TLS1.2",
+		EnableGateway:            true,
+		CORS:                     "*",
+		HostWhitelist:            "*",
+		AuthToken:                "simple",
+		BcryptCost:               10,
+		AuthTokenTTL:             300,
+		AutoCompactionMode:       "periodic",
+		AutoCompactionRetention:  "0",
+		StrictReconfigCheck:      true,
+		MaxLearners:              1,
+		CompactHashCheckTime:     time.Minute,
+		WarningApply:             100 * time.Millisecond,
+		WarningUnary:             300 * time.Millisecond,
 		LogLevel:                 "info",
+		LogOutputs:               "default",
+		LogFormat:                "json",
+		LogRotationConfig:        DefaultLogRotation,
 	}
 }

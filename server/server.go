@@ -88,7 +88,7 @@ func (s *Server) announce() {
 		"listen-peer-urls", urlStrings(s.settings.listenPeer), "initial-advertise-peer-urls", urlStrings(s.settings.advertise),
 		"heartbeat-interval", c.HeartbeatMS, "election-timeout", c.ElectionMS,
 		"snapshot-count", c.SnapshotCount, "snapshot-catchup-entries", c.CatchUpEntries,
-		"quota-backend-bytes", s.settings.quota(), "api-version", api.Version)
+		"quota-backend-bytes", s.settings.quota(), "v2-deprecation", "write-only", "api-version", api.Version)
 }
 
 // open acquires everything that can fail, and gives it back if something does.

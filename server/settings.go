@@ -21,16 +21,24 @@ type settings struct {
 	initial         raft.Configuration
 	existing        bool // join a running cluster
 	level           slog.Level
+	gates           map[string]bool // by name: every feature gate
 }
 
 // TickMS is the length of a tick in milliseconds. Heartbeats and elections are
 // counted in ticks, so this is how finely they can be set.
 const TickMS = 10
 
+// Check tells what is wrong with a configuration, as Start would; it looks at no
+// disk and no network.
+func (c Config) Check() error {
+	_, err := c.resolve()
+	return err
+}
+
 // resolve checks a Config. Errors name the flag and say what to change.
 func (c Config) resolve() (*settings, error) {
 	s := &settings{Config: c}
-	for _, step := range []func() error{s.checkTimes, s.checkLimits, s.parseURLs, s.parseCluster, s.parseLevel} {
+	for _, step := range []func() error{s.checkTimes, s.checkLimits, s.parseURLs, s.parseCluster, s.parseLevel, s.parseGates} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -159,6 +167,16 @@ func (s *settings) identify(byName map[string][]string) {
 func (s *settings) parseLevel() error {
 	if err := s.level.UnmarshalText([]byte(s.LogLevel)); err != nil {
 		return fmt.Errorf("--log-level must be debug, info, warn or error (set to %q)", s.LogLevel)
+	}
+	return nil
+}
+
+func (s *settings) parseGates() (err error) {
+	if s.gates, err = parseGates(s.FeatureGates); err != nil {
+		return fmt.Errorf("--feature-gates: %w", err)
+	}
+	if s.gates["LeaseCheckpointPersist"] && !s.gates["LeaseCheckpoint"] {
+		return errors.New("enabling feature gate LeaseCheckpointPersist requires enabling feature gate LeaseCheckpoint")
 	}
 	return nil
 }

@@ -24,6 +24,16 @@ func parseURLs(flag, list string) ([]*url.URL, error) {
 	return out, nil
 }
 
+// CheckURLs tells what is wrong with a list of URLs, as a flag has it.
+func CheckURLs(list string) error {
+	for raw := range strings.SplitSeq(list, ",") {
+		if _, err := parseURL(strings.TrimSpace(raw)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func parseURL(raw string) (*url.URL, error) {
 	if raw == "" {
 		return nil, fmt.Errorf("no URL given")

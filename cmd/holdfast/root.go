@@ -33,7 +33,7 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.SetVersionTemplate(versionText())
-	root.AddCommand(newServe(), newLocal(), newPut(), newGet(), newDel(), newWatch(), newStatus(), newWAL(), newSimCommand(), newVersion())
+	root.AddCommand(newServe(), newLocal(), newPut(), newGet(), newDel(), newWatch(), newStatus(), newConfig(), newWAL(), newSimCommand(), newVersion())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
 }
@@ -49,21 +49,7 @@ func withDefaultCommand(args []string) []string {
 	case first == "--version", first == "-version":
 		return []string{"--version"}
 	case strings.HasPrefix(first, "-"):
-		return append([]string{"serve"}, doubleDashes(args)...)
-	case first == "serve":
-		return append([]string{"serve"}, doubleDashes(args[1:])...)
+		return append([]string{"serve"}, args...)
 	}
 	return args
-}
-
-// doubleDashes lets flags begin with one dash, as etcd does.
-func doubleDashes(args []string) []string {
-	out := make([]string, len(args))
-	for i, a := range args {
-		out[i] = a
-		if len(a) > 2 && a[0] == '-' && a[1] != '-' {
-			out[i] = "-" + a
-		}
-	}
-	return out
 }

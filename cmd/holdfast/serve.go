@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -9,11 +11,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/holdfast-db/holdfast/server"
+	"github.com/holdfast-db/holdfast/server/options"
 )
 
-const serveHelp = `Run a member. Flags and ETCD_* variables are etcd's; a flag wins over a
-variable, a variable over the default. --initial-cluster and its token give the
-cluster its identity and must stay as they were at the first start.
+const serveHelp = `Run a member. Flags, ETCD_* variables and the configuration file are etcd's; a
+flag wins over a variable, a variable over the file, the file over the default
+("holdfast config show --origin" tells what came from where). --initial-cluster
+and its token give the cluster its identity and must stay as they were at the
+first start.
 
 SIGTERM, SIGINT and SIGHUP hand leadership over and stop the member cleanly.`
 
@@ -27,24 +32,31 @@ const serveExample = `  # a single member on localhost
     --initial-cluster n1=http://10.0.0.1:2380,n2=http://10.0.0.2:2380,n3=http://10.0.0.3:2380`
 
 func newServe() *cobra.Command {
-	cfg := server.DefaultConfig()
 	cmd := &cobra.Command{
-		Use:     "serve",
-		Short:   "Run a member (the default)",
-		Long:    serveHelp,
-		Example: serveExample,
-		Args:    cobra.NoArgs,
+		Use:                "serve [FLAGS]",
+		Short:              "Run a member (the default)",
+		Long:               serveHelp,
+		Example:            serveExample,
+		DisableFlagParsing: true, // package options reads flags the way etcd does
 	}
-	table := bindServeFlags(cmd.Flags(), &cfg)
-	cmd.RunE = run(func(cmd *cobra.Command, _ []string) error {
-		warnings, err := applyEnvironment(cmd.Flags(), os.Environ())
-		if err != nil {
-			return exitWith(exitConfig, err)
-		}
-		cfg.Warnings = append(warnings, table.warnings(cmd.Flags())...)
-		finishConfig(cmd.Flags(), &cfg)
-		return serve(cfg)
+	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		fmt.Fprintf(cmd.OutOrStdout(), "%s\n\nUsage:\n  %s\n\nExamples:\n%s\n\nFlags:\n", cmd.Long, cmd.UseLine(), cmd.Example)
+		options.New().Help(cmd.OutOrStdout())
 	})
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		set := options.New()
+		err := set.Parse(args, os.Environ())
+		switch {
+		case errors.Is(err, flag.ErrHelp):
+			return cmd.Help()
+		case err != nil:
+			return err
+		case set.Version:
+			fmt.Fprint(cmd.OutOrStdout(), versionText())
+			return nil
+		}
+		return serve(set.Config)
+	}
 	return cmd
 }
 

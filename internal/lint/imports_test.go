@@ -26,6 +26,7 @@ const (
 	btree      = "github.com/google/btree"
 	porcupine  = "github.com/anishathalye/porcupine"
 	xsys       = "golang.org/x/sys/..."
+	yaml       = "sigs.k8s.io/yaml"
 )
 
 // rules is the house, floor by floor: a package stands on what is above it in this table, never below.
@@ -45,9 +46,10 @@ var rules = map[string]rule{
 		"etcd's protobufs stop here"},
 	"server": {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "transport/tcp", "server/state", "server/replica", "server/api",
 		"internal/disk", "internal/clock", etcdAPI, grpc, protobuf, prometheus, xsys}, "the driver: everything but the command line"},
+	"server/options": {[]string{"server", yaml}, "reads what an operator says into a server's configuration, and starts nothing"},
 	"sim": {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "server/state", "server/replica", "linearizability",
 		"internal/disk", "internal/clock", xxhash}, "the other driver of the same Replica: no real socket, no gRPC"},
-	"cmd/holdfast": {[]string{"raft", "wal", "snapshot", "mvcc", "server", "server/api", "server/state", "server/replica", "sim", "linearizability",
+	"cmd/holdfast": {[]string{"raft", "wal", "snapshot", "mvcc", "server", "server/api", "server/options", "server/state", "server/replica", "sim", "linearizability",
 		"internal/disk", "internal/proc", etcdAPI, etcdClient, grpc, zap, cobra, xsys}, "puts parts together and explains them; nobody imports it"},
 	"internal/proc":    {nil, "starts processes; what they are is a parameter"},
 	"internal/torture": {[]string{"internal/proc", "linearizability", etcdAPI, etcdClient, grpc}, "sees the server from outside only, so that it can judge any"},

@@ -1,0 +1,165 @@
+package options
+
+import (
+	"time"
+
+	"github.com/holdfast-db/holdfast/server"
+)
+
+func member() []Option {
+	return append(memberBasics(), memberLimits()...)
+}
+
+func memberBasics() []Option {
+	return []Option{
+		{Name: "name", Help: "Human-readable name of this member.",
+			bind: text(func(c *server.Config) *string { return &c.Name })},
+		{Name: "data-dir", Default: "${name}.etcd", Help: "Directory for everything durable.",
+			bind: text(func(c *server.Config) *string { return &c.DataDir })},
+		{Name: "wal-dir", Class: Refused, Why: "log and snapshots share --data-dir; link that to the faster disk",
+			Help: "Directory of its own for the log.", bind: text(nowhere(""))},
+		{Name: "snapshot-count", Class: Adapted, Why: "the size of the log triggers snapshots",
+			Help: "Committed entries that trigger a snapshot.",
+			bind: natural64(func(c *server.Config) *uint64 { return &c.SnapshotCount })},
+		{Name: "heartbeat-interval", Help: "Milliseconds between the leader's heartbeats.",
+			bind: integer(func(c *server.Config) *int { return &c.HeartbeatMS })},
+		{Name: "election-timeout", Help: "Milliseconds without a leader before an election.",
+			bind: integer(func(c *server.Config) *int { return &c.ElectionMS })},
+		{Name: "initial-election-tick-advance", Class: Inert,
+			Why:  "a lone member leads at once, others wait for an election timeout",
+			Help: "Shorten the first election timeout.", bind: truth(nowhere(true))},
+		{Name: "listen-peer-urls", Help: "URLs to serve other members on.",
+			bind: urls(func(c *server.Config) *string { return &c.ListenPeerURLs }, "")},
+		{Name: "listen-client-urls", Help: "URLs to serve clients on: gRPC, and HTTP unless --listen-client-http-urls is given.",
+			bind: urls(func(c *server.Config) *string { return &c.ListenClientURLs }, "")},
+		{Name: "listen-client-http-urls", Class: Refused, Why: "HTTP is served on --listen-client-urls",
+			Help: "URLs to serve HTTP on, which is then not served on --listen-client-urls.",
+			bind: urls(func(c *server.Config) *string { return &c.ListenClientHTTPURLs }, "")},
+		{Name: "max-snapshots", Class: Inert, Why: "two snapshots are kept",
+			Deprecated: "--max-snapshots is deprecated in 3.6 and will be decommissioned in 3.8.",
+			Help:       "Snapshot files to keep. Deprecated.", bind: natural(nowhere[uint](5))},
+		{Name: "max-wals", Class: Inert, Why: "the log is kept as far as snapshots and followers need it",
+			Help: "Log files to keep.", bind: natural(nowhere[uint](5))},
+		{Name: "memory-mlock", Class: Refused, Why: "it is not supported yet; switch swapping off for the service instead",
+			Help: "Keep all memory in RAM.", bind: truth(nowhere(false))},
+		{Name: "quota-backend-bytes", Class: Adapted, Why: "it bounds the bytes of all versions of all keys",
+			Help: "Bound of the key space in bytes; 0 means 2 GiB, below 0 none. Beyond it writes are refused and an alarm is raised.",
+			bind: integer64(func(c *server.Config) *int64 { return &c.QuotaBytes })},
+		{Name: "backend-bbolt-freelist-type", Class: Inert, Why: "there is no backend file",
+			Help: "Kind of bbolt's free list.", bind: text(nowhere("map"))},
+		{Name: "backend-batch-interval", Class: Inert, Why: "there is no backend file to batch writes for",
+			Help: "Longest time before the backend commits.", bind: span(nowhere(time.Duration(0)))},
+		{Name: "backend-batch-limit", Class: Inert, Why: "there is no backend file to batch writes for",
+			Help: "Most operations before the backend commits.", bind: integer(nowhere(0))},
+	}
+}
+
+func memberLimits() []Option {
+	return []Option{
+		{Name: "max-txn-ops", Help: "Operations in a transaction.",
+			bind: natural(func(c *server.Config) *uint { return &c.MaxTxnOps })},
+		{Name: "max-request-bytes", Help: "Bytes in a client's request.",
+			bind: natural(func(c *server.Config) *uint { return &c.MaxRequestBytes })},
+		{Name: "max-concurrent-streams", Default: "math.MaxUint32", Help: "Streams that a client can have open on a connection.",
+			bind: natural32(func(c *server.Config) *uint32 { return &c.MaxConcurrentStreams })},
+		{Name: "grpc-keepalive-min-time", Help: "Shortest time between a client's pings.",
+			bind: span(func(c *server.Config) *time.Duration { return &c.KeepAliveMinTime })},
+		{Name: "grpc-keepalive-interval", Help: "Time between the server's pings of an idle client; 0 for none.",
+			bind: span(func(c *server.Config) *time.Duration { return &c.KeepAliveInterval })},
+		{Name: "grpc-keepalive-timeout", Help: "Time that a client has to answer a ping; 0 for ever.",
+			bind: span(func(c *server.Config) *time.Duration { return &c.KeepAliveTimeout })},
+		{Name: "socket-reuse-port", Key: "socket-options.reuse-port", Class: Refused, Why: "it is not supported yet",
+			Help: "SO_REUSEPORT on listeners.", bind: truth(nowhere(false))},
+		{Name: "socket-reuse-address", Key: "socket-options.reuse-address", Class: Inert, Why: "listeners always have it",
+			Help: "SO_REUSEADDR on listeners.", bind: truth(nowhere(false))},
+		{Name: "enable-grpc-gateway", Help: "Serve gRPC as JSON on /v3/.",
+			bind: truth(func(c *server.Config) *bool { return &c.EnableGateway })},
+		{Name: "raft-read-timeout", Class: Inert, Why: "links between members notice silence by themselves",
+			Help: "Read timeout of a peer's connection.", bind: span(nowhere(5 * time.Second))},
+		{Name: "raft-write-timeout", Class: Inert, Why: "links between members notice silence by themselves",
+			Help: "Write timeout of a peer's connection.", bind: span(nowhere(5 * time.Second))},
+		{Name: "feature-gates", Class: Adapted, Why: "gates of what does not exist here are accepted without effect",
+			Help: "Features to switch on or off, NAME=true|false,…: " + server.GateHelp(),
+			bind: checked(func(c *server.Config) *string { return &c.FeatureGates }, server.CheckGates)},
+	}
+}
+
+func clustering() []Option {
+	return append(clusteringBasics(), append(discovery(), clusteringRules()...)...)
+}
+
+func clusteringBasics() []Option {
+	return []Option{
+		{Name: "initial-advertise-peer-urls", Help: "Peer URLs to tell other members.",
+			bind: urls(func(c *server.Config) *string { return &c.InitialAdvertisePeerURLs }, "")},
+		{Name: "initial-cluster", Default: "${name}=${initial-advertise-peer-urls}",
+			Help: "All members of the first start, NAME=URL,…",
+			bind: text(func(c *server.Config) *string { return &c.InitialCluster })},
+		{Name: "initial-cluster-state", Help: `"new" for a first start, "existing" to join a running cluster.`,
+			bind: oneOf(func(c *server.Config) *string { return &c.InitialClusterState }, "new", "existing")},
+		{Name: "initial-cluster-token", Help: "Sets clusters with equal URLs apart.",
+			bind: text(func(c *server.Config) *string { return &c.InitialClusterToken })},
+		{Name: "advertise-client-urls", Help: "Client URLs to tell clients.",
+			bind: urls(func(c *server.Config) *string { return &c.AdvertiseClientURLs }, "")},
+	}
+}
+
+// discovery is how members find each other without --initial-cluster.
+func discovery() []Option {
+	const why = "list the members in --initial-cluster"
+	row := func(name, key, help string, bind binder) Option {
+		return Option{Name: name, Key: key, Class: Refused, Why: why, Help: help, bind: bind}
+	}
+	const spec = "discovery-config.client."
+	rows := []Option{
+		row("discovery", "", "URL of a v2 discovery service.", text(nowhere(""))),
+		row("discovery-token", "discovery-config.token", "v3 discovery: token of the cluster.", text(nowhere(""))),
+		row("discovery-endpoints", spec+"endpoints", "v3 discovery: the service's endpoints.", list(nowhere(""))),
+		row("discovery-dial-timeout", spec+"dial-timeout", "v3 discovery: time to connect.", span(nowhere(2*time.Second))),
+		row("discovery-request-timeout", spec+"request-timeout", "v3 discovery: time for a request.", span(nowhere(5*time.Second))),
+		row("discovery-keepalive-time", spec+"keepalive-time", "v3 discovery: time between pings.", span(nowhere(2*time.Second))),
+		row("discovery-keepalive-timeout", spec+"keepalive-timeout", "v3 discovery: time to answer a ping.", span(nowhere(6*time.Second))),
+		row("discovery-insecure-transport", spec+"secure.insecure-transport", "v3 discovery: no TLS.", truth(nowhere(true))),
+		row("discovery-insecure-skip-tls-verify", spec+"secure.insecure-skip-tls-verify", "v3 discovery: don't verify certificates.", truth(nowhere(false))),
+		row("discovery-cert", spec+"secure.cert", "v3 discovery: certificate file.", text(nowhere(""))),
+		row("discovery-key", spec+"secure.key", "v3 discovery: key file.", text(nowhere(""))),
+		row("discovery-cacert", spec+"secure.cacert", "v3 discovery: CA file.", text(nowhere(""))),
+		row("discovery-user", spec+"auth.username", "v3 discovery: user[:password].", text(nowhere(""))),
+		row("discovery-password", spec+"auth.password", "v3 discovery: password.", text(nowhere(""))),
+		{Name: "discovery-fallback", Class: Inert, Why: "there is no v2 proxy to fall back to",
+			Help: "What to do when discovery fails.", bind: oneOf(nowhere("exit"), "exit", "proxy")},
+		row("discovery-proxy", "", "Proxy for v2 discovery.", text(nowhere(""))),
+		row("discovery-srv", "", "DNS domain whose SRV records list the members.", text(nowhere(""))),
+		row("discovery-srv-name", "", "Suffix of the SRV records' name.", text(nowhere(""))),
+	}
+	for i := range rows {
+		rows[i].Secret = rows[i].Name == "discovery-user" || rows[i].Name == "discovery-password"
+	}
+	return rows
+}
+
+func clusteringRules() []Option {
+	return []Option{
+		{Name: "strict-reconfig-check", Class: Inert, Why: "the members of a cluster cannot be changed yet",
+			Help: "Refuse changes of the membership that could cost the quorum.",
+			bind: truth(func(c *server.Config) *bool { return &c.StrictReconfigCheck })},
+		{Name: "pre-vote", Class: Inert, Why: "elections always begin with a pre-vote",
+			Help: "Ask before an election whether it can be won.", bind: truth(nowhere(true))},
+		{Name: "auto-compaction-retention", Class: Refused, Why: "it is not supported yet",
+			Help: "How much history to keep when compacting automatically; 0 switches it off.",
+			bind: text(func(c *server.Config) *string { return &c.AutoCompactionRetention })},
+		{Name: "auto-compaction-mode",
+			Help: "What the retention counts: periodic (a duration, hours without a unit) or revision.",
+			bind: text(func(c *server.Config) *string { return &c.AutoCompactionMode })},
+		{Name: "v2-deprecation", Class: Inert, Why: "there is no v2 store",
+			Deprecated: "--v2-deprecation is deprecated and scheduled for removal in v3.8. The default value is enforced, ignoring user input.",
+			Help:       "Phase of the v2 store's removal. Deprecated.",
+			bind:       someOf(nowhere("write-only"), "write-only", "write-only-skip-check", "write-only-drop-data", "gone")},
+		{Name: "proxy", FileOnly: true, Class: Refused, Why: "there is no v2 proxy", bind: oneOf(nowhere("off"), "off", "readonly", "on")},
+		{Name: "proxy-failure-wait", FileOnly: true, Class: Inert, Why: "there is no v2 proxy", bind: natural(nowhere[uint](5000))},
+		{Name: "proxy-refresh-interval", FileOnly: true, Class: Inert, Why: "there is no v2 proxy", bind: natural(nowhere[uint](30000))},
+		{Name: "proxy-dial-timeout", FileOnly: true, Class: Inert, Why: "there is no v2 proxy", bind: natural(nowhere[uint](1000))},
+		{Name: "proxy-write-timeout", FileOnly: true, Class: Inert, Why: "there is no v2 proxy", bind: natural(nowhere[uint](5000))},
+		{Name: "proxy-read-timeout", FileOnly: true, Class: Inert, Why: "there is no v2 proxy", bind: natural(nowhere[uint](0))},
+	}
+}

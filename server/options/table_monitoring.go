@@ -1,0 +1,48 @@
+package options
+
+import (
+	"time"
+
+	"github.com/holdfast-db/holdfast/server"
+)
+
+func monitoring() []Option {
+	return []Option{
+		{Name: "enable-pprof", Help: "Serve profiles on the client URLs, under /debug/pprof/.",
+			bind: truth(func(c *server.Config) *bool { return &c.EnablePprof })},
+		{Name: "metrics", Class: Adapted, Why: "the histograms of gRPC are always there",
+			Help: "basic or extensive.", bind: oneOf(nowhere("basic"), "basic", "extensive")},
+		{Name: "listen-metrics-urls", Class: Refused, Why: "metrics are served on --listen-client-urls",
+			Help: "More URLs to serve metrics and probes on.",
+			bind: urls(func(c *server.Config) *string { return &c.ListenMetricsURLs }, "")},
+	}
+}
+
+func logging() []Option {
+	return []Option{
+		{Name: "logger", Class: Inert, Why: "there is one logger", Help: "Only zap.", bind: text(nowhere("zap"))},
+		{Name: "log-outputs", Class: Inert, Why: "log lines go to stderr",
+			Help: "default, stderr, stdout or files.", bind: list(func(c *server.Config) *string { return &c.LogOutputs })},
+		{Name: "log-level", Help: "debug, info, warn, error, panic or fatal.",
+			bind: text(func(c *server.Config) *string { return &c.LogLevel })},
+		{Name: "log-format", Class: Inert, Why: "log lines are JSON",
+			Help: "json or console.", bind: text(func(c *server.Config) *string { return &c.LogFormat })},
+		{Name: "enable-log-rotation", Class: Refused, Why: "log lines go to stderr; rotate what collects them",
+			Help: "Rotate the one file of --log-outputs.", bind: truth(func(c *server.Config) *bool { return &c.LogRotation })},
+		{Name: "log-rotation-config-json", Class: Inert, Why: "log lines go to stderr",
+			Help: "When to rotate, and what to keep.", bind: text(func(c *server.Config) *string { return &c.LogRotationConfig })},
+		{Name: "warning-unary-request-duration", Class: Inert, Why: "slow requests are not logged yet", Help: "Log a request that takes longer.",
+			bind: span(func(c *server.Config) *time.Duration { return &c.WarningUnary })},
+	}
+}
+
+func tracing() []Option {
+	const why = "traces are not sent yet"
+	return []Option{
+		{Name: "enable-distributed-tracing", Class: Refused, Why: why, Help: "Send traces of requests.", bind: truth(nowhere(false))},
+		{Name: "distributed-tracing-address", Class: Inert, Why: why, Help: "Collector of traces.", bind: text(nowhere("localhost:4317"))},
+		{Name: "distributed-tracing-service-name", Class: Inert, Why: why, Help: "The service's name in traces.", bind: text(nowhere("etcd"))},
+		{Name: "distributed-tracing-instance-id", Class: Inert, Why: why, Help: "This member's name in traces.", bind: text(nowhere(""))},
+		{Name: "distributed-tracing-sampling-rate", Class: Inert, Why: why, Help: "Traces per million requests.", bind: integer(nowhere(0))},
+	}
+}
