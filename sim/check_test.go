@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/holdfast-db/holdfast/internal/disk"
 	"github.com/holdfast-db/holdfast/mvcc"
 	"github.com/holdfast-db/holdfast/raft"
 	"github.com/holdfast-db/holdfast/server/replica"
@@ -120,6 +121,14 @@ func TestChecksSee(t *testing.T) {
 		}},
 		"a damaged frame that passes": {"S2", func(w *World) {
 			w.net.arriveCorrupt(1, transport.AppendFrame(nil, transport.KindPing))
+		}},
+		"a second sync of a file whose sync failed": {"S3", func(w *World) {
+			n := w.nodes[0]
+			n.disk.poisoned = map[string]bool{"data/x.part": true}
+			n.inject(disk.Op{Kind: disk.OpSync, Name: "data/x.part"})
+		}},
+		"a process that stops without a cause": {"S1", func(w *World) {
+			w.nodes[0].gaveUp(disk.ErrIO)
 		}},
 		"a vote that recovery has lost": {"S1", func(w *World) {
 			n := w.leader()

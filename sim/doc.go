@@ -46,6 +46,10 @@
 //     is kept, lost or torn by the sector, in any subset; names may be lost until
 //     their directory is synced. The power may go at the k-th operation, also
 //     during recovery. Syncs take drawn times, now and then very long ones.
+//   - Disk errors (disk.go, fault_disk.go): operations fail, once or for a while;
+//     a failed sync loses what it was to keep, though the next one succeeds;
+//     room runs out; the file system becomes read-only; a sync never returns.
+//     The process gives up, is started again, and must not have lied meanwhile.
 //   - Process (fault_process.go): kill, restart storms, pauses of a whole member
 //     or of one of its actors, all machines at once, clocks that run at different
 //     speeds.
@@ -64,7 +68,7 @@
 //	each other safely · R10 acknowledged writes are there, once; refused ones are not
 //	M1 equal index, equal state · M2 equality with a model · C1 linearizable ·
 //	C2 reads at a revision · W1–W9 watches · L1–L4 leases · S1 S2 recovery and
-//	transport lose and invent nothing · V1 it comes back · V4 bounded work
+//	transport lose and invent nothing · S3 a failed sync is final · V1 it comes back · V4 bounded work
 //
 // Three things make them strong. The shadow (shadow.go) is what each member must
 // find on its disk, built from completed syncs only: what a member says is

@@ -29,7 +29,7 @@ func (f *faultPlanner) power() bool {
 	if n == nil {
 		return false
 	}
-	if f.d.percent(40) && !n.diskArmed {
+	if f.d.percent(40) && !n.armed() {
 		n.armSync(1)
 		return true
 	}
@@ -43,7 +43,7 @@ func (f *faultPlanner) power() bool {
 // short: this is where torn tails come from.
 func (f *faultPlanner) torn() bool {
 	n := f.someNode()
-	if n == nil || n.diskArmed {
+	if n == nil || n.armed() {
 		return false
 	}
 	if !f.d.percent(f.w.plan.Disk.TornPercent) {
@@ -118,12 +118,4 @@ func (f *faultPlanner) stallActor() bool {
 	}
 	n.stalledUntil[f.d.IntN(3)] = f.w.now + f.d.around(f.w.plan.OutageMean/2)
 	return true
-}
-
-// disarm takes back a stop at a disk operation that was not reached.
-func (n *Node) disarm() {
-	if n.diskArmed && !n.diskHit {
-		n.diskArmed = false
-		n.fs.SetInjector(nil)
-	}
 }

@@ -28,6 +28,12 @@ const (
 	faultTransfer
 	faultMembers
 	faultResetLinks
+	faultDiskError
+	faultSyncError
+	faultDiskFull
+	faultReadOnly
+	faultSlowDisk
+	faultHungSync
 	faultKinds // count
 )
 
@@ -63,6 +69,12 @@ func init() {
 		faultTransfer:      {"transfer", 55, 600 * millisecond, 3 * second, (*faultPlanner).transfer},
 		faultMembers:       {"members", 55, 400 * millisecond, 2 * second, (*faultPlanner).members},
 		faultResetLinks:    {"reset-links", 30, second, 4 * second, (*faultPlanner).resetLinks},
+		faultDiskError:     {"disk-error", 30, 800 * millisecond, 4 * second, (*faultPlanner).diskError},
+		faultSyncError:     {"sync-error", 30, 800 * millisecond, 4 * second, (*faultPlanner).syncError},
+		faultDiskFull:      {"disk-full", 25, second, 4 * second, (*faultPlanner).diskFull},
+		faultReadOnly:      {"read-only", 15, 2 * second, 6 * second, (*faultPlanner).readOnly},
+		faultSlowDisk:      {"slow-disk", 25, second, 4 * second, (*faultPlanner).slowDisk},
+		faultHungSync:      {"hung-sync", 20, 2 * second, 6 * second, (*faultPlanner).hungSync},
 	}
 }
 
@@ -134,7 +146,10 @@ func (f *faultPlanner) heal() {
 	f.w.net.perfect = true
 	for _, n := range f.w.nodes {
 		n.pausedUntil, n.stalledUntil, n.clientUp = 0, [3]int64{}, true
-		n.disarm()
+		n.repairDisk()
+		if n.stuck() {
+			n.kill()
+		}
 		if !n.up && !n.removed && n.life > 0 {
 			n.start()
 		}

@@ -1,8 +1,6 @@
 package sim
 
 import (
-	"errors"
-
 	"github.com/holdfast-db/holdfast/internal/disk"
 	"github.com/holdfast-db/holdfast/raft"
 	"github.com/holdfast-db/holdfast/server/replica"
@@ -28,8 +26,7 @@ type Node struct {
 	tickMicros   int64
 	pausedUntil  int64
 	stalledUntil [3]int64
-	diskArmed    bool // a stop at a disk operation is set
-	diskHit      bool
+	disk         diskState
 
 	shadow   shadow
 	last     seen
@@ -55,6 +52,7 @@ func newNode(w *World, id raft.NodeID, initial raft.Configuration) *Node {
 	drift := w.nodeDraw.between(-w.plan.DriftPPM, w.plan.DriftPPM)
 	n.tickMicros = w.plan.Raft.TickMicros * (1_000_000 + drift) / 1_000_000
 	n.shadow.init()
+	n.wire()
 	return n
 }
 
@@ -85,7 +83,8 @@ func (n *Node) start() {
 		return
 	}
 	if err != nil {
-		w.fail(Crashed, "S1 a member comes back from every crash", uint8(n.id), "start: %v", err)
+		n.startFailed(err)
+		return
 	}
 	n.rep, n.up = rep, true
 	for id, m := range machinesOf(rep) {
@@ -140,21 +139,19 @@ func (n *Node) armSync(k int) {
 }
 
 // stopWhen ends the machine at the operation that an injector chooses.
-func (n *Node) stopWhen(stop disk.Injector) {
-	n.diskArmed, n.diskHit = true, false
-	n.fs.SetInjector(func(op disk.Op) disk.Fault {
-		if n.diskHit {
-			return disk.Fault{Err: disk.ErrStopped}
-		}
-		f := stop(op)
-		if errors.Is(f.Err, disk.ErrStopped) {
-			n.diskHit = true
-		}
-		return f
-	})
-}
+func (n *Node) stopWhen(stop disk.Injector) { n.disk.stop, n.disk.hit = stop, false }
 
-func (n *Node) diskStopped() bool { return n.diskArmed && n.diskHit }
+// armed tells whether a stop at a disk operation is set.
+func (n *Node) armed() bool { return n.disk.stop != nil }
+
+func (n *Node) diskStopped() bool { return n.disk.hit }
+
+// disarm takes back a stop at a disk operation that was not reached.
+func (n *Node) disarm() {
+	if !n.disk.hit {
+		n.disk.stop = nil
+	}
+}
 
 // crashAtDisk ends the process in the middle of its disk operations.
 func (n *Node) crashAtDisk(where string) {
@@ -171,6 +168,7 @@ func (n *Node) kill() {
 	}
 	n.stop()
 	n.fs.Kill()
+	n.wire()
 	n.w.load.connectionsLost(n)
 }
 
@@ -182,11 +180,13 @@ func (n *Node) powerLoss() {
 	}
 	n.fs.Kill()
 	n.fs = n.fs.Crash(n.w.diskDraw.Rand, disk.CrashOptions{})
+	n.wire()
 }
 
 func (n *Node) stop() {
 	n.w.trace.mark(n.w.now, whatCrash, uint8(n.id), n.life, 0, 0)
-	n.up, n.diskArmed, n.diskHit = false, false, false
+	n.up = false
+	n.disk.process()
 	n.life++
 	n.rep = nil
 	n.last.role = raft.Follower

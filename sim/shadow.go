@@ -49,12 +49,17 @@ func (s *shadow) end() raft.EntryID {
 
 func (s *shadow) begin(writes []*raft.Persist) { s.inflight = append(s.inflight, writes...) }
 
-// finish makes the writes durable.
-func (s *shadow) finish(writes []*raft.Persist) {
-	for _, p := range writes {
-		s.write(p)
+// finish makes the writes up to one durable, and returns them. Others wait on:
+// a full disk holds them back.
+func (s *shadow) finish(upTo raft.Write) []*raft.Persist {
+	i := 0
+	for i < len(s.inflight) && s.inflight[i].Write <= upTo {
+		s.write(s.inflight[i])
+		i++
 	}
-	s.inflight = s.inflight[:0]
+	done := s.inflight[:i:i]
+	s.inflight = s.inflight[i:]
+	return done
 }
 
 func (s *shadow) write(p *raft.Persist) {

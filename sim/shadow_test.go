@@ -18,7 +18,8 @@ func persist(term raft.Term, from raft.Index, terms ...raft.Term) *raft.Persist 
 // entry where each is synced by itself.
 func TestShadowOutcomes(t *testing.T) {
 	var s shadow
-	s.finish([]*raft.Persist{persist(1, 1, 1, 1)})
+	s.begin([]*raft.Persist{persist(1, 1, 1, 1)})
+	s.finish(0)
 	second := persist(2, 2, 2, 2)
 	second.Truncate = 2
 	s.begin([]*raft.Persist{second, persist(2, 4, 2)})
@@ -48,7 +49,8 @@ func TestShadowOutcomes(t *testing.T) {
 func TestShadowHolds(t *testing.T) {
 	var s shadow
 	reset := &raft.Persist{Reset: &raft.SnapshotMeta{Last: raft.EntryID{Term: 3, Index: 10}}}
-	s.finish([]*raft.Persist{persist(1, 1, 1), reset, persist(4, 11, 3, 4)})
+	s.begin([]*raft.Persist{persist(1, 1, 1), reset, persist(4, 11, 3, 4)})
+	s.finish(0)
 	for id, want := range map[raft.EntryID]bool{
 		{Term: 1, Index: 1}: true, {Term: 3, Index: 10}: true, {Term: 3, Index: 11}: true,
 		{Term: 4, Index: 12}: true, {Term: 3, Index: 12}: false, {Term: 4, Index: 13}: false,
@@ -56,5 +58,16 @@ func TestShadowHolds(t *testing.T) {
 		if s.holds(id) != want {
 			t.Errorf("holds(%v) = %v", id, !want)
 		}
+	}
+}
+
+// A write that a full disk holds back stays unfinished, and all behind it.
+func TestShadowFinish(t *testing.T) {
+	var s shadow
+	first, second := persist(1, 1, 1), persist(1, 2, 1)
+	first.Write, second.Write = 7, 8
+	s.begin([]*raft.Persist{first, second})
+	if done := s.finish(7); len(done) != 1 || done[0] != first || s.last() != 1 || len(s.inflight) != 1 {
+		t.Errorf("finished %d, log to %d, %d unfinished", len(done), s.last(), len(s.inflight))
 	}
 }

@@ -63,7 +63,9 @@ func (s *outgoing) begin() {
 		return
 	}
 	if err != nil {
-		n.w.fail(Crashed, "S1 snapshots are received", uint8(s.to.id), "%v: %v", s.order.Last, err)
+		s.to.mustExcuse(err, Crashed, "S1 snapshots are received")
+		s.end(false)
+		return
 	}
 	s.receiver, s.to.receiving = receiver, s
 	s.offset = receiver.Offset()
@@ -94,7 +96,12 @@ func (s *outgoing) chunk() {
 		s.end(false)
 		return
 	}
-	frame, n := s.frame()
+	frame, n, err := s.frame()
+	if err != nil {
+		s.from.mustExcuse(err, Crashed, "S1 snapshots are readable")
+		s.end(false)
+		return
+	}
 	if n == 0 {
 		s.finish()
 		return
@@ -115,7 +122,9 @@ func (s *outgoing) chunk() {
 		return
 	}
 	if err != nil {
-		w.fail(Unsafe, "S2 snapshots arrive as they were sent", uint8(s.to.id), "%v: %v", s.order.Last, err)
+		s.to.mustExcuse(err, Unsafe, "S2 snapshots arrive as they were sent")
+		s.end(false)
+		return
 	}
 	s.offset += int64(n)
 	w.trace.mark(w.now, whatChunk, uint8(s.to.id), uint64(s.from.id), uint64(s.offset), 0)
@@ -123,16 +132,16 @@ func (s *outgoing) chunk() {
 }
 
 // frame reads the next part of the file; 0 bytes at its end.
-func (s *outgoing) frame() ([]byte, int) {
+func (s *outgoing) frame() ([]byte, int, error) {
 	chunk := make([]byte, s.from.w.net.knobs.ChunkBytes)
 	n, err := s.reader.ReadAt(chunk, s.offset)
 	if err != nil && !errors.Is(err, io.EOF) {
-		s.from.w.fail(Crashed, "S1 snapshots are readable", uint8(s.from.id), "%v: %v", s.order.Last, err)
+		return nil, 0, err
 	}
 	n = min(n, int(s.reader.Size()-s.offset))
 	var head [8]byte
 	binary.LittleEndian.PutUint64(head[:], uint64(s.offset))
-	return transport.AppendFrame(nil, transport.KindSnapshot, head[:], bytes.Clone(chunk[:n])), n
+	return transport.AppendFrame(nil, transport.KindSnapshot, head[:], bytes.Clone(chunk[:n])), n, nil
 }
 
 // finish makes the received file durable and tells both ends.
@@ -143,6 +152,7 @@ func (s *outgoing) finish() {
 		err = to.rep.VerifySnapshot(meta.Last)
 	}
 	to.receiving = nil
+	_ = s.receiver.Close() // as the transport does in the end
 	if to.diskStopped() {
 		to.crashAtDisk("finishing a snapshot")
 		s.end(false)
@@ -154,7 +164,9 @@ func (s *outgoing) finish() {
 		return
 	}
 	if err != nil {
-		w.fail(Unsafe, "S2 snapshots arrive as they were sent", uint8(to.id), "%v: %v", s.order.Last, err)
+		to.mustExcuse(err, Unsafe, "S2 snapshots arrive as they were sent")
+		s.end(false)
+		return
 	}
 	w.count.add("snapshots received")
 	w.trace.line(w.now, whatChunk, uint8(to.id), "has received snapshot %v from n%d", meta.Last, s.from.id)

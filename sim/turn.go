@@ -26,6 +26,7 @@ func (n *Node) before(a *actor, batch []replica.Event) turnInfo {
 		}
 		if len(t.persist) > 0 {
 			t.work = n.syncMicros()
+			n.disk.busy = n.w.now + t.work
 			n.checkWrites(t.persist)
 			n.shadow.begin(t.persist)
 		}
@@ -48,30 +49,45 @@ func (n *Node) syncMicros() int64 {
 		n.w.count.add("disk stalls")
 		return n.w.diskDraw.between(k.SyncMean, k.StallMax)
 	}
-	return 20 + n.w.diskDraw.around(k.SyncMean)
+	return 20 + n.disk.slow + n.w.diskDraw.around(k.SyncMean)
 }
 
-// after checks what a turn did; false if the power went during it.
+// after checks what a turn did; false if the process ended during it,
+// or will never hear of its end.
 func (n *Node) after(a *actor, t turnInfo, batch []replica.Event, out *replica.Output) bool {
 	if n.diskStopped() {
 		n.crashAtDisk("the " + actorNames[a.id] + " actor")
 		return false
 	}
+	if n.disk.hung && a.id == replica.ToLog {
+		return false // this actor waits for ever
+	}
 	if out.Fatal != nil {
-		n.w.fail(Crashed, "S1 no member stops without a fault", uint8(n.id), "%v", out.Fatal)
+		n.gaveUp(out.Fatal)
+		return false
 	}
 	switch a.id {
 	case replica.ToCore:
 		n.afterCore(t, out)
 	case replica.ToLog:
-		n.shadow.finish(t.persist)
-		for _, p := range t.persist {
-			n.w.elected.voted(n, p.HardState)
-		}
+		n.afterLog(out)
 	case replica.ToApply:
 		n.afterApply()
 	}
 	return true
+}
+
+// afterLog notes which writes the log says are durable.
+func (n *Node) afterLog(out *replica.Output) {
+	for _, ev := range out.Events {
+		done, ok := ev.(replica.PersistedEvent)
+		if !ok {
+			continue
+		}
+		for _, p := range n.shadow.finish(done.Write) {
+			n.w.elected.voted(n, p.HardState)
+		}
+	}
 }
 
 // afterCore checks raft's own invariants and those between members.

@@ -29,6 +29,9 @@ type Receiver struct {
 	unsynced int64
 	check    chain
 	closed   bool
+	// failed: a write or sync of the file failed, so it is worth nothing: what
+	// can be read back may never reach the disk, whatever a later sync says.
+	failed bool
 }
 
 // Receive begins to receive a snapshot, or goes on where an earlier transfer
@@ -114,6 +117,7 @@ func (r *Receiver) Write(offset int64, chunk []byte) error {
 		return fmt.Errorf("%w: chunk past the announced %d bytes", ErrForeign, r.in.Size)
 	}
 	if _, err := r.file.WriteAt(chunk, r.offset); err != nil {
+		r.failed = true
 		return fmt.Errorf("snapshot: write %s: %w", r.name, err)
 	}
 	r.offset += int64(len(chunk))
@@ -137,6 +141,7 @@ func (r *Receiver) syncSome(written int) error {
 func (r *Receiver) sync() error {
 	r.unsynced = 0
 	if err := r.file.SyncData(); err != nil {
+		r.failed = true
 		return fmt.Errorf("snapshot: sync %s: %w", r.name, err)
 	}
 	return nil
@@ -176,25 +181,33 @@ func (r *Receiver) identify() error {
 	return nil
 }
 
-// Close ends the transfer and keeps what came, for a later Receive.
+// Close ends the transfer and keeps what came, for a later Receive; after a
+// failed write or sync it is removed. Taken up again it would be read from the
+// page cache, found sound, synced without an error, and gone after the next
+// power loss (ATC'20, "Can applications recover from fsync failures?").
 func (r *Receiver) Close() error {
 	if r.closed {
 		return nil
 	}
 	r.closed = true
-	if err := r.file.Close(); err != nil {
-		return fmt.Errorf("snapshot: close %s: %w", r.name, err)
+	err := r.file.Close()
+	if err != nil {
+		err = fmt.Errorf("snapshot: close %s: %w", r.name, err)
 	}
-	return nil
+	if r.failed {
+		err = errors.Join(err, r.remove())
+	}
+	return err
 }
 
 // Discard ends the transfer and removes what came.
-func (r *Receiver) Discard() error {
-	err := r.Close()
-	if removeErr := r.dir.fs.Remove(r.name); removeErr != nil && !errors.Is(removeErr, disk.ErrNotExist) {
-		err = errors.Join(err, fmt.Errorf("snapshot: remove: %w", removeErr))
+func (r *Receiver) Discard() error { return errors.Join(r.Close(), r.remove()) }
+
+func (r *Receiver) remove() error {
+	if err := r.dir.fs.Remove(r.name); err != nil && !errors.Is(err, disk.ErrNotExist) {
+		return fmt.Errorf("snapshot: remove: %w", err)
 	}
-	return err
+	return nil
 }
 
 // chain checks a file that comes in pieces, part by part.

@@ -278,3 +278,36 @@ func FuzzReceive(f *testing.F) {
 		}
 	})
 }
+
+// A failed sync is never made good by a second one: the file is dropped, and
+// what is received afterwards stands on the disk, not in the page cache alone.
+func TestReceiveAfterAFailedSync(t *testing.T) {
+	in, content := incoming(t, sampleRows(5000))
+	fs := disk.NewMem()
+	d := openDir(t, fs)
+	receive := func() error {
+		r, err := d.Receive(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Offset() != 0 {
+			t.Errorf("goes on at %d", r.Offset())
+		}
+		if err := r.Write(0, content); err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.Finish()
+		return errors.Join(err, r.Close())
+	}
+	fs.SetInjector(disk.FailOn(disk.OpSync, ".part", 1, 1, disk.ErrIO))
+	if err := receive(); !errors.Is(err, disk.ErrIO) {
+		t.Fatalf("a failed sync went unnoticed: %v", err)
+	}
+	if err := receive(); err != nil {
+		t.Fatal(err)
+	}
+	d = openDir(t, fs.Crash(rand.New(rand.NewPCG(1, 1)), disk.CrashOptions{DropAll: true}))
+	if _, err := load(d, in.Last, nil); err != nil {
+		t.Errorf("after a power loss: %v", err)
+	}
+}
