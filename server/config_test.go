@@ -73,7 +73,7 @@ func TestConfigErrors(t *testing.T) {
 		{"path", func(c *Config) { c.ListenPeerURLs = "http://127.0.0.1:1/x" }, "URL must not contain a path: http://127.0.0.1:1/x"},
 		{"no URL", func(c *Config) { c.ListenPeerURLs = "" }, "--listen-peer-urls: no URL given"},
 		{"name to listen on", func(c *Config) { c.ListenPeerURLs = "http://example.com:1" }, "--listen-peer-urls: expected IP in URL for binding (http://example.com:1)"},
-		{"TLS", func(c *Config) { c.ListenClientURLs = "https://127.0.0.1:1" }, "not supported yet"},
+		{"TLS", func(c *Config) { c.ListenClientURLs = "https://127.0.0.1:1" }, "must be provided for client url"},
 		{"sockets", func(c *Config) { c.ListenPeerURLs = "unix:///run/p.sock,unix://p:1" }, ""},
 		{"IPv6", func(c *Config) { c.ListenPeerURLs = "http://[::1]:2380" }, ""},
 		{"nothing to advertise", func(c *Config) { c.ListenClientURLs, c.AdvertiseClientURLs = "http://0.0.0.0:1", "" },

@@ -53,12 +53,13 @@
 // # One port
 //
 // gRPC, HTTP/1.1 and thus probes and metrics share the client port. The
-// [splitter] reads the first bytes of each connection: HTTP/2's preface means
-// gRPC. Serving gRPC through net/http would do it with less code and cost gRPC
+// [splitter] reads the first bytes of each connection: a TLS record begins a
+// handshake (an address may be given as http and as https), HTTP/2's preface
+// means gRPC. Serving gRPC through net/http would do it with less code and cost gRPC
 // much of its speed.
 //
 // # Left out so far
 //
-// TLS (https and unixs listeners are refused), the JSON gateway, discovery, and
+// The JSON gateway, discovery, and
 // joining a running cluster (there are no membership changes yet).
 package server

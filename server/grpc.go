@@ -26,6 +26,7 @@ func (b *backend) newGRPC(svc *api.Service) (*grpc.Server, *api.Guard) {
 	guard := api.NewGuard(b)
 	c := &b.settings.Config
 	s := grpc.NewServer(
+		grpc.Creds(handshaken{}),
 		grpc.ForceServerCodecV2(api.NewCodec()),
 		grpc.UnaryInterceptor(b.metrics.unary(guard.Unary)),
 		grpc.StreamInterceptor(b.metrics.stream(guard.Stream)),
@@ -39,7 +40,7 @@ func (b *backend) newGRPC(svc *api.Service) (*grpc.Server, *api.Guard) {
 		grpc.InitialWindowSize(grpcWindowBytes),
 		grpc.InitialConnWindowSize(grpcWindowBytes),
 		grpc.NumStreamWorkers(grpcWorkers),
-		grpc.ConnectionTimeout(sniffTimeout),
+		grpc.ConnectionTimeout(handshakeTimeout),
 	)
 	api.Register(s, svc)
 	b.metrics.register(s)

@@ -40,7 +40,7 @@ func newCluster(t *testing.T, n int, edit ...func(*Config)) *cluster {
 			f(&cfg)
 		}
 		c.configs[i] = cfg
-		initial = append(initial, cfg.Name+"="+peer)
+		initial = append(initial, cfg.Name+"="+cfg.InitialAdvertisePeerURLs)
 	}
 	for i := range c.configs {
 		c.configs[i].InitialCluster = strings.Join(initial, ",")

@@ -27,9 +27,9 @@ const publishRetry = 100 * time.Millisecond
 func (s *Server) run() {
 	svc := api.NewService(s.backend)
 	var guard *api.Guard
-	s.splitter = newSplitter(s.metrics)
+	s.splitter = newSplitter(s.metrics, s.clientTLS, s.log)
 	s.grpc, guard = s.backend.newGRPC(svc)
-	s.http = &http.Server{Handler: s.backend.httpHandler(svc), ReadHeaderTimeout: sniffTimeout}
+	s.http = &http.Server{Handler: s.backend.httpHandler(svc), ReadHeaderTimeout: handshakeTimeout}
 	s.driver.start()
 	s.work.Go(guard.Run)
 	s.work.Go(s.becomeReady)
@@ -78,7 +78,9 @@ func (s *Server) serve() {
 	s.work.Go(func() { s.serveHTTP() })
 	for _, l := range s.clients {
 		s.splitter.serve(l)
-		s.log.Info("serving client traffic", "traffic", "grpc+http", "tls", false, "address", l.Addr().String())
+		for _, message := range l.messages() {
+			s.log.Info(message, "traffic", "grpc+http", "address", l.Addr().String())
+		}
 	}
 	s.log.Info("ready to serve client requests", "member-id", hex(s.settings.member))
 	s.readyOnce.Do(func() { close(s.ready) })
@@ -149,7 +151,7 @@ func (s *Server) teardown() {
 }
 
 func (s *Server) stopClients() {
-	closeAll(s.clients)
+	closeEndpoints(s.clients)
 	drained := make(chan struct{})
 	s.work.Go(func() {
 		s.grpc.GracefulStop()

@@ -284,8 +284,8 @@ func TestSplitter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newSplitter(newMetrics())
-	s.serve(l)
+	s := newSplitter(newMetrics(), nil, slog.New(slog.DiscardHandler))
+	s.serve(&endpoint{Listener: l, plain: true})
 	defer s.close()
 	for _, c := range []struct {
 		send string

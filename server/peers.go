@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 
 	"github.com/holdfast-db/holdfast/raft"
@@ -16,6 +17,10 @@ import (
 // becomes events of the core.
 type peers struct {
 	d *driver
+
+	// mu guards causes: why a member can't be reached, as it was logged last.
+	mu     sync.Mutex
+	causes map[raft.NodeID]string
 
 	// receiving allows one snapshot at a time: two would only fight for the disk.
 	receiving sync.Mutex
@@ -34,15 +39,41 @@ func (p *peers) OnFrame(from raft.NodeID, _ raft.Incarnation, f transport.Frame)
 	return nil
 }
 
-// OnConnected has nothing to do: raft probes by itself.
-func (p *peers) OnConnected(raft.NodeID, transport.Hello) {}
+// OnConnected only makes the next loss worth a line: raft probes by itself.
+func (p *peers) OnConnected(id raft.NodeID, _ transport.Hello) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.causes, id)
+}
 
 // OnUnreachable tells raft that messages were lost, so that it probes instead
 // of waiting for answers.
 func (p *peers) OnUnreachable(id raft.NodeID, err error) {
-	p.d.log.Debug("peer unreachable", "peer", id.String(), "reason", err.Error())
+	level := slog.LevelDebug
+	if p.newCause(id, err) {
+		level = slog.LevelWarn
+	}
+	p.d.log.Log(context.Background(), level, "peer unreachable", "peer", id.String(), "reason", err.Error())
 	p.d.metrics.sendFailures.Inc()
 	p.d.post(replica.PeerUnreachableEvent{Peer: id})
+}
+
+// newCause tells whether a member is unreachable for another cause than the last
+// time. A link redials many times a minute, which is not worth a line each.
+func (p *peers) newCause(id raft.NodeID, err error) bool {
+	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+		err = inner // the text of outer ones has ports, which differ each time
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.causes[id] == err.Error() {
+		return false
+	}
+	if p.causes == nil {
+		p.causes = map[raft.NodeID]string{}
+	}
+	p.causes[id] = err.Error()
+	return true
 }
 
 // OnPeerClosed tells raft that a member's process is gone.

@@ -2,6 +2,7 @@ package server
 
 import (
 	crand "crypto/rand"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"strconv"
 	"sync"
@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/holdfast-db/holdfast/internal/disk"
+	"github.com/holdfast-db/holdfast/internal/tlsconf"
 	"github.com/holdfast-db/holdfast/raft"
 	"github.com/holdfast-db/holdfast/server/api"
 	"github.com/holdfast-db/holdfast/server/replica"
@@ -35,11 +36,13 @@ type Server struct {
 	driver   *driver
 	backend  *backend
 	network  *tcp.Transport
-	clients  []net.Listener
+	clients  []*endpoint
 	splitter *splitter
-	grpc     *grpc.Server
-	http     *http.Server
-	work     sync.WaitGroup
+	// clientTLS and peerTLS are nil without certificates.
+	clientTLS, peerTLS *tlsconf.Source
+	grpc               *grpc.Server
+	http               *http.Server
+	work               sync.WaitGroup
 
 	stopping  chan struct{} // Stop was called, or the member failed
 	stopOnce  sync.Once
@@ -108,6 +111,9 @@ func (s *Server) open() (err error) {
 	if err := fs.MkdirAll(s.settings.dir); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
+	if err := s.openTLS(); err != nil {
+		return err
+	}
 	if err := s.checkJoin(fs); err != nil {
 		return err
 	}
@@ -121,15 +127,15 @@ func (s *Server) open() (err error) {
 	}
 	s.driver.network = s.network
 	opened = append(opened, s.network.Close)
-	peerListeners, err := listenAll(s.settings.listenPeer)
+	peerListeners, err := s.listenPeers()
 	if err != nil {
 		return err
 	}
 	opened = append(opened, func() { closeAll(peerListeners) })
-	if s.clients, err = listenAll(s.settings.listenClient); err != nil {
+	if s.clients, err = listenClients(s.settings.listenClient); err != nil {
 		return err
 	}
-	opened = append(opened, func() { closeAll(s.clients) })
+	opened = append(opened, func() { closeEndpoints(s.clients) })
 	for _, l := range peerListeners {
 		if err := s.network.Serve(l); err != nil {
 			return err
@@ -174,14 +180,16 @@ func (s *Server) adoptIdentity(fs disk.FS) error {
 	return nil
 }
 
-func listenAll(urls []*url.URL) (out []net.Listener, err error) {
-	for _, u := range urls {
+func (s *Server) listenPeers() (out []net.Listener, err error) {
+	for _, u := range s.settings.listenPeer {
 		ls, err := listen(u)
 		if err != nil {
 			closeAll(out)
 			return nil, fmt.Errorf("listen on %s: %w", u, err)
 		}
-		out = append(out, ls...)
+		for _, l := range ls {
+			out = append(out, secure(l, u, s.peerTLS))
+		}
 	}
 	return out, nil
 }
@@ -248,6 +256,10 @@ func (s *Server) networkConfig() tcp.Config {
 		Advertise: urlStrings(s.settings.advertise),
 		Handler:   &peers{d: s.driver},
 		Logger:    s.log,
+		DialTLS:   s.dialTLS,
+		Rejected: func(conn *tls.Conn, err error) {
+			logRejected(s.log, "rejected connection on peer endpoint", conn, err)
+		},
 	}
 }
 

@@ -22,6 +22,7 @@ type settings struct {
 	existing        bool // join a running cluster
 	level           slog.Level
 	gates           map[string]bool // by name: every feature gate
+	tls             tlsRules
 }
 
 // TickMS is the length of a tick in milliseconds. Heartbeats and elections are
@@ -38,7 +39,7 @@ func (c Config) Check() error {
 // resolve checks a Config. Errors name the flag and say what to change.
 func (c Config) resolve() (*settings, error) {
 	s := &settings{Config: c}
-	for _, step := range []func() error{s.checkTimes, s.checkLimits, s.parseURLs, s.parseCluster, s.parseLevel, s.parseGates} {
+	for _, step := range []func() error{s.checkTimes, s.checkLimits, s.parseURLs, s.parseTLS, s.parseCluster, s.parseLevel, s.parseGates} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -107,9 +108,6 @@ func (s *settings) parseURLs() (err error) {
 		}
 		if err := checkBind(list.flag, *list.to); err != nil {
 			return err
-		}
-		if slices.ContainsFunc(*list.to, isTLS) {
-			return fmt.Errorf("--%s: TLS listeners (https, unixs) are not supported yet: %s", list.flag, list.value)
 		}
 	}
 	return nil

@@ -2,25 +2,33 @@ package server
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net"
 	"sync"
 	"time"
+
+	"github.com/holdfast-db/holdfast/internal/tlsconf"
 )
 
 // http2Preface opens every HTTP/2 connection without TLS (RFC 9113 §3.4). The
 // first bytes of it tell gRPC from HTTP/1.1, whose methods are other words.
 var http2Preface = []byte("PRI * HTTP/2.0")
 
-// sniffTimeout bounds how long a client may take to say its first bytes.
-const sniffTimeout = 10 * time.Second
+// tlsRecord is the first byte of a TLS connection (RFC 8446 §5.1: handshake).
+const tlsRecord = 0x16
 
-// splitter shares one port between gRPC and HTTP/1.1: it reads the first bytes
-// of each connection and hands it to the listener for its protocol. (grpc-go's
-// own way, serving through net/http, costs it much of its speed.)
+// splitter shares one port between gRPC and HTTP/1.1, both with and without
+// TLS: it reads the first bytes of each connection, does the handshake if those
+// begin one, and hands it to the listener for its protocol. (grpc-go's own way,
+// serving through net/http, costs it much of its speed.) Under TLS the protocol
+// is the one that ALPN settled.
 type splitter struct {
 	grpc, http *handoff
 	meter      *metrics
+	tls        *tls.Config // nil without certificates
+	log        *slog.Logger
 	work       sync.WaitGroup
 	mu         sync.Mutex
 	listeners  []net.Listener
@@ -28,22 +36,26 @@ type splitter struct {
 	closed     bool
 }
 
-func newSplitter(m *metrics) *splitter {
-	return &splitter{meter: m, grpc: newHandoff(), http: newHandoff(), sniffing: map[net.Conn]struct{}{}}
+func newSplitter(m *metrics, source *tlsconf.Source, log *slog.Logger) *splitter {
+	s := &splitter{meter: m, log: log, grpc: newHandoff(), http: newHandoff(), sniffing: map[net.Conn]struct{}{}}
+	if source != nil {
+		s.tls = source.Server()
+	}
+	return s
 }
 
 // serve accepts from a listener until close.
-func (s *splitter) serve(l net.Listener) {
+func (s *splitter) serve(e *endpoint) {
 	s.mu.Lock()
-	s.listeners = append(s.listeners, l)
+	s.listeners = append(s.listeners, e)
 	s.mu.Unlock()
 	s.work.Go(func() {
 		for {
-			conn, err := l.Accept()
+			conn, err := e.Accept()
 			var temporary net.Error
 			switch {
 			case err == nil:
-				s.work.Go(func() { s.route(conn) })
+				s.work.Go(func() { s.route(conn, e) })
 			case errors.As(err, &temporary) && temporary.Timeout():
 			case errors.Is(err, net.ErrClosed):
 				return
@@ -54,30 +66,75 @@ func (s *splitter) serve(l net.Listener) {
 	})
 }
 
-func (s *splitter) route(conn net.Conn) {
+// route finds out what a connection speaks; it has handshakeTimeout for that.
+func (s *splitter) route(conn net.Conn, e *endpoint) {
 	if !s.track(conn) {
 		conn.Close()
 		return
 	}
-	head, err := sniff(conn)
-	s.untrack(conn)
-	if err != nil {
-		conn.Close()
-		return
+	err := conn.SetDeadline(time.Now().Add(handshakeTimeout))
+	var head []byte
+	if err == nil {
+		head, err = sniff(conn)
 	}
 	sniffed := &sniffedConn{Conn: conn, head: head}
-	if bytes.Equal(head, http2Preface) {
-		s.grpc.give(&meteredConn{sniffed, s.meter})
-		return
+	switch {
+	case err != nil:
+	case e.secure && (head[0] == tlsRecord || !e.plain): // what isn't TLS fails in words
+		err = s.routeTLS(sniffed)
+	case bytes.Equal(head, http2Preface):
+		err = s.give(s.grpc, &meteredConn{sniffed, s.meter})
+	default:
+		err = s.give(s.http, sniffed)
 	}
-	s.http.give(sniffed)
+	if err != nil {
+		s.untrack(conn)
+		conn.Close()
+	}
+}
+
+// give hands a connection over without a deadline.
+func (s *splitter) give(to *handoff, conn net.Conn) error {
+	if err := conn.SetDeadline(time.Time{}); err != nil {
+		return err
+	}
+	s.untrack(rawConn(conn))
+	to.give(conn)
+	return nil
+}
+
+func (s *splitter) routeTLS(conn net.Conn) error {
+	secured := tls.Server(conn, s.tls)
+	if err := secured.Handshake(); err != nil {
+		if !errors.Is(err, net.ErrClosed) { // else it was us, stopping
+			logRejected(s.log, "rejected connection on client endpoint", secured, err)
+		}
+		return err
+	}
+	if secured.ConnectionState().NegotiatedProtocol == "h2" {
+		return s.give(s.grpc, &meteredConn{secured, s.meter})
+	}
+	return s.give(s.http, secured)
+}
+
+// rawConn is the socket under what route has put around it.
+func rawConn(conn net.Conn) net.Conn {
+	for {
+		switch c := conn.(type) {
+		case *meteredConn:
+			conn = c.Conn
+		case *sniffedConn:
+			conn = c.Conn
+		case *tls.Conn:
+			conn = c.NetConn()
+		default:
+			return conn
+		}
+	}
 }
 
 // sniff reads until the first bytes are the preface or can't become it.
 func sniff(conn net.Conn) ([]byte, error) {
-	if err := conn.SetReadDeadline(time.Now().Add(sniffTimeout)); err != nil {
-		return nil, err
-	}
 	head := make([]byte, 0, len(http2Preface))
 	for len(head) < cap(head) && bytes.HasPrefix(http2Preface, head) {
 		n, err := conn.Read(head[len(head):cap(head)])
@@ -89,7 +146,7 @@ func sniff(conn net.Conn) ([]byte, error) {
 			break
 		}
 	}
-	return head, conn.SetReadDeadline(time.Time{})
+	return head, nil
 }
 
 func (s *splitter) track(conn net.Conn) bool {
@@ -140,18 +197,18 @@ func (c *sniffedConn) Read(p []byte) (int, error) {
 
 // meteredConn counts a gRPC client's bytes.
 type meteredConn struct {
-	*sniffedConn
+	net.Conn
 	metrics *metrics
 }
 
 func (c *meteredConn) Read(p []byte) (int, error) {
-	n, err := c.sniffedConn.Read(p)
+	n, err := c.Conn.Read(p)
 	c.metrics.clientReceived.Add(float64(n))
 	return n, err
 }
 
 func (c *meteredConn) Write(p []byte) (int, error) {
-	n, err := c.sniffedConn.Write(p)
+	n, err := c.Conn.Write(p)
 	c.metrics.clientSent.Add(float64(n))
 	return n, err
 }

@@ -33,6 +33,8 @@ type Config struct {
 	// certificates can change while the process runs. nil: no https.
 	DialTLS   func(host string) (*tls.Config, error)
 	ListenTLS func() (*tls.Config, error)
+	// Rejected, if set, hears of accepted connections whose TLS handshake failed.
+	Rejected func(conn *tls.Conn, err error)
 
 	// Jitter draws from [0, 1); it spreads redials. Default math/rand/v2.
 	Jitter func() float64

@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -163,6 +164,11 @@ func (t *Transport) receive(conn net.Conn) {
 func (t *Transport) serve(conn net.Conn) {
 	defer hangUp(conn)
 	var unknown atomic.Uint64
+	if !t.secured(conn) {
+		t.inbounds.greeted()
+		t.inbounds.leave(conn, inboundKey{})
+		return
+	}
 	s := newStream(conn, t.config.ReadTimeout, t.config.WriteTimeout, &unknown, &unknown)
 	peer, err := t.welcome(s)
 	t.inbounds.greeted()
@@ -179,6 +185,26 @@ func (t *Transport) serve(conn net.Conn) {
 		t.config.Logger.Warn("connection from peer ended", "peer", peer.From.String(),
 			"remote", conn.RemoteAddr().String(), "error", err.Error())
 	}
+}
+
+// secured does the TLS handshake, if there is one to do. (Its client may learn
+// that it failed only with its first read: in TLS 1.3 it is done before us.)
+func (t *Transport) secured(conn net.Conn) bool {
+	c, ok := conn.(*tls.Conn)
+	if !ok {
+		return true
+	}
+	err := c.SetDeadline(time.Now().Add(t.config.HandshakeTimeout))
+	if err == nil {
+		err = c.Handshake()
+	}
+	if err == nil {
+		return c.SetDeadline(time.Time{}) == nil
+	}
+	if t.config.Rejected != nil && t.ctx.Err() == nil {
+		t.config.Rejected(c, err)
+	}
+	return false
 }
 
 func (t *Transport) readPeer(s *stream, peer transport.Hello) error {
