@@ -11,7 +11,7 @@ import (
 )
 
 // deterministic packages run under the simulator, where the same seed must give the same run.
-var deterministic = []string{"raft", "wal", "snapshot", "mvcc", "server/state", "server/replica", "sim"}
+var deterministic = []string{"raft", "wal", "snapshot", "mvcc", "server/auth", "server/state", "server/replica", "sim"}
 
 // banned imports of the standard library, with what to use instead.
 var banned = map[string]string{

@@ -10,6 +10,7 @@ import (
 
 	"github.com/holdfast-db/holdfast/mvcc"
 	"github.com/holdfast-db/holdfast/raft"
+	"github.com/holdfast-db/holdfast/server/auth"
 	"github.com/holdfast-db/holdfast/server/replica"
 	"github.com/holdfast-db/holdfast/server/state"
 )
@@ -29,10 +30,27 @@ var grpcErrors = map[error]error{
 
 	state.ErrLeaseExists:      rpctypes.ErrGRPCLeaseExist,
 	state.ErrLeaseTTLTooLarge: rpctypes.ErrGRPCLeaseTTLTooLarge,
-	state.ErrAuthOldRevision:  rpctypes.ErrGRPCAuthOldRevision,
 	state.ErrNoSpace:          rpctypes.ErrGRPCNoSpace,
 	state.ErrCorrupt:          rpctypes.ErrGRPCCorrupt,
 	state.ErrMemberNotFound:   rpctypes.ErrGRPCMemberNotFound,
+
+	auth.ErrRootUserNotExist:     rpctypes.ErrGRPCRootUserNotExist,
+	auth.ErrRootRoleNotExist:     rpctypes.ErrGRPCRootRoleNotExist,
+	auth.ErrUserExists:           rpctypes.ErrGRPCUserAlreadyExist,
+	auth.ErrUserEmpty:            rpctypes.ErrGRPCUserEmpty,
+	auth.ErrUserNotFound:         rpctypes.ErrGRPCUserNotFound,
+	auth.ErrRoleExists:           rpctypes.ErrGRPCRoleAlreadyExist,
+	auth.ErrRoleNotFound:         rpctypes.ErrGRPCRoleNotFound,
+	auth.ErrRoleEmpty:            rpctypes.ErrGRPCRoleEmpty,
+	auth.ErrFailed:               rpctypes.ErrGRPCAuthFailed,
+	auth.ErrDenied:               rpctypes.ErrGRPCPermissionDenied,
+	auth.ErrRoleNotGranted:       rpctypes.ErrGRPCRoleNotGranted,
+	auth.ErrPermissionNotGranted: rpctypes.ErrGRPCPermissionNotGranted,
+	auth.ErrNotEnabled:           rpctypes.ErrGRPCAuthNotEnabled,
+	auth.ErrInvalidManagement:    rpctypes.ErrGRPCInvalidAuthMgmt,
+	auth.ErrOldRevision:          rpctypes.ErrGRPCAuthOldRevision,
+	auth.ErrNameTooLong:          rpctypes.ErrGRPCRequestTooLarge,
+
 	// Whoever sees these asked twice or was cut off: the first answer is lost.
 	state.ErrDuplicate: rpctypes.ErrGRPCTimeout,
 	state.ErrAmbiguous: rpctypes.ErrGRPCTimeout,

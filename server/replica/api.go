@@ -7,6 +7,7 @@ import (
 	"github.com/holdfast-db/holdfast/internal/disk"
 	"github.com/holdfast-db/holdfast/mvcc"
 	"github.com/holdfast-db/holdfast/raft"
+	"github.com/holdfast-db/holdfast/server/auth"
 	"github.com/holdfast-db/holdfast/server/state"
 	"github.com/holdfast-db/holdfast/snapshot"
 	"github.com/holdfast-db/holdfast/wal"
@@ -63,6 +64,12 @@ type Config struct {
 	InflightMessagesMax, InflightBytesMax int
 	UncommittedBytesMax                   int
 	TailBytesMax, TailEntriesMax          int
+
+	// AuthChanged, if set, hears of users, roles and permissions whenever they
+	// have changed, on the apply actor's turn, before anything that is applied
+	// later shows; TokenAssigned of each login.
+	AuthChanged   func(*auth.View)
+	TokenAssigned func(state.Token)
 
 	// LoadRunner, if set, lets snapshots be decoded in parallel when they are
 	// loaded; nil: one block after the other. What is loaded is the same.
@@ -251,12 +258,12 @@ const (
 // Request is one client's. It is answered exactly once, unless the process
 // ends first.
 type Request struct {
-	Kind         RequestKind
-	Body         []byte
-	AuthRevision uint64
-	Lease        int64
-	Change       *raft.ConfigChange
-	Member       raft.NodeID
+	Kind   RequestKind
+	Body   []byte
+	Caller auth.Caller // of a Write
+	Lease  int64
+	Change *raft.ConfigChange
+	Member raft.NodeID
 	// Done gets the answer, on an actor's turn: it must not block.
 	Done func(Reply)
 

@@ -197,7 +197,7 @@ func (a *Apply) reply(id state.RequestID, r *state.Result) {
 // refused handles a request that the leader did not take.
 func (a *Apply) refused(ev refusedEvent, out *Output) {
 	if r := a.pending.peek(ev.Seq); r != nil {
-		again := &Request{Kind: r.Kind, Body: r.Body, AuthRevision: r.AuthRevision, id: r.id, term: r.term}
+		again := &Request{Kind: r.Kind, Body: r.Body, Caller: r.Caller, id: r.id, term: r.term}
 		left := max(r.deadline, a.now) - a.now
 		out.Events = append(out.Events, retryEvent{Request: again, Left: left, Later: ev.Later || r.again == a.now+1})
 		r.again = a.now + 1
@@ -280,6 +280,9 @@ func (a *Apply) restore(ev restoreEvent, out *Output) {
 		return
 	}
 	a.state, a.config = s, meta.Config
+	if a.cfg.AuthChanged != nil {
+		a.cfg.AuthChanged(s.Auth())
+	}
 	a.hub.Reset(s.Store())
 	a.lessor.follow()
 	a.compacting = true

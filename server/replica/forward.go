@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast-db/holdfast/raft"
+	"github.com/holdfast-db/holdfast/server/auth"
 	"github.com/holdfast-db/holdfast/server/state"
 	"github.com/holdfast-db/holdfast/transport"
 )
@@ -13,14 +14,15 @@ import (
 // A follower sends its clients' requests to the leader in batches:
 //
 //	forward  = version u8 | incarnation u64le | boot uvarint | count uvarint | item…
-//	item     = kind u8 | seq uvarint | auth revision uvarint | length uvarint | body
+//	item     = kind u8 | seq uvarint | caller | length uvarint | body
+//	           caller: as in a batch (package state)
 //	           kind: Write (body as in the log), KeepAlive or TimeToLive (body: lease, varint)
 //	reply    = version u8 | boot uvarint | count uvarint | answer…
 //	answer   = code u8 | seq uvarint | ttl varint | granted varint
 //
 // A write that the leader took has no answer: the follower sees it in the log,
 // under its request id. The frame around it carries length and CRC.
-const forwardVersion = 1
+const forwardVersion = 2
 
 // forwardItemsMax bounds a frame, before anything is allocated for it.
 const forwardItemsMax = 1 << 16
@@ -57,11 +59,11 @@ func answerTo(err error) answerCode {
 
 // forwardItem is one request on its way to the leader.
 type forwardItem struct {
-	kind         RequestKind
-	seq          uint64
-	authRevision uint64
-	body         []byte // aliases the frame
-	lease        int64
+	kind   RequestKind
+	seq    uint64
+	caller auth.Caller
+	body   []byte // aliases the frame
+	lease  int64
 }
 
 // forwardBatch is a decoded KindForward payload.
@@ -79,7 +81,7 @@ func appendForward(incarnation, boot uint64, requests []*Request) []byte {
 	for _, r := range requests {
 		b = append(b, byte(r.Kind))
 		b = binary.AppendUvarint(b, r.id.Seq)
-		b = binary.AppendUvarint(b, r.AuthRevision)
+		b = state.AppendCaller(b, r.Caller)
 		body := r.Body
 		if r.Kind != Write {
 			body = binary.AppendVarint(nil, r.Lease)
@@ -102,7 +104,7 @@ func decodeForward(b []byte) (forwardBatch, error) {
 	f.boot = r.uvarint()
 	n := r.count()
 	for range n {
-		it := forwardItem{kind: RequestKind(r.byte()), seq: r.uvarint(), authRevision: r.uvarint()}
+		it := forwardItem{kind: RequestKind(r.byte()), seq: r.uvarint(), caller: r.caller()}
 		it.body = r.bytes(r.uvarint())
 		if it.kind != Write && it.kind != KeepAlive && it.kind != TimeToLive {
 			r.fail()
@@ -260,6 +262,16 @@ func (r *payloadReader) bytes(n uint64) []byte {
 	b := r.rest[:n:n]
 	r.rest = r.rest[n:]
 	return b
+}
+
+func (r *payloadReader) caller() auth.Caller {
+	c, rest, err := state.DecodeCaller(r.rest)
+	if err != nil {
+		r.fail()
+		return auth.Caller{}
+	}
+	r.rest = rest
+	return c
 }
 
 func (r *payloadReader) uvarint() uint64 {

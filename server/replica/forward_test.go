@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-db/holdfast/mvcc"
 	"github.com/holdfast-db/holdfast/raft"
+	"github.com/holdfast-db/holdfast/server/auth"
 	"github.com/holdfast-db/holdfast/server/state"
 	"github.com/holdfast-db/holdfast/transport"
 )
@@ -24,7 +25,7 @@ func payloadOf(t testing.TB, frame []byte, kind transport.Kind) []byte {
 
 func exampleForward() []*Request {
 	return []*Request{
-		{Kind: Write, Body: []byte("body"), AuthRevision: 3, id: state.RequestID{Seq: 7}},
+		{Kind: Write, Body: []byte("body"), Caller: auth.Caller{Name: "bob", Revision: 3}, id: state.RequestID{Seq: 7}},
 		{Kind: KeepAlive, Lease: -5, id: state.RequestID{Seq: askedBit | 1}},
 		{Kind: TimeToLive, Lease: 1 << 40, id: state.RequestID{Seq: askedBit | 2}},
 	}
@@ -37,7 +38,7 @@ func TestForwardRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := forwardBatch{incarnation: 9, boot: 2, items: []forwardItem{
-		{kind: Write, seq: 7, authRevision: 3, body: []byte("body")},
+		{kind: Write, seq: 7, caller: auth.Caller{Name: "bob", Revision: 3}, body: []byte("body")},
 		{kind: KeepAlive, seq: askedBit | 1, lease: -5, body: []byte{9}},
 		{kind: TimeToLive, seq: askedBit | 2, lease: 1 << 40, body: got.items[2].body},
 	}}
@@ -63,9 +64,9 @@ func TestForwardGolden(t *testing.T) {
 		name, want string
 		got        []byte
 	}{
-		{"forward", "010900000000000000020300070304626f6479028180808080808080800100010903828080808080808080010006808080808040",
+		{"forward", "020900000000000000020300070303626f6204626f6479028180808080808080800100010903828080808080808080010006808080808040",
 			payloadOf(t, appendForward(9, 2, exampleForward()), transport.KindForward)},
-		{"answers", "010401000 10a14", payloadOf(t, appendAnswers(4, []answer{{code: answerOK, seq: 1, ttl: 5, granted: 10}}), transport.KindForwardReply)},
+		{"answers", "02040100 010a14", payloadOf(t, appendAnswers(4, []answer{{code: answerOK, seq: 1, ttl: 5, granted: 10}}), transport.KindForwardReply)},
 	} {
 		want, err := hex.DecodeString(string(bytes.ReplaceAll([]byte(c.want), []byte(" "), nil)))
 		if err != nil {

@@ -148,7 +148,7 @@ func (c *Core) propose(out *Output) {
 	c.number(w.own)
 	commands := make([]state.Encoded, 0, len(w.own)+len(w.foreign)+len(w.internal))
 	for _, r := range w.own {
-		commands = append(commands, state.Encoded{ID: r.id, AuthRevision: r.AuthRevision, Body: r.Body})
+		commands = append(commands, state.Encoded{ID: r.id, Caller: r.Caller, Body: r.Body})
 	}
 	commands = append(commands, w.foreign...)
 	commands = append(commands, w.internal...)
@@ -286,7 +286,7 @@ func (c *Core) forwarded(from raft.NodeID, f *forwardBatch) {
 		case it.kind == Write && c.persist.low && !makesRoom(it.body):
 			c.refuse(id, answerTooMany)
 		case it.kind == Write:
-			c.writes.foreign = append(c.writes.foreign, state.Encoded{ID: id, AuthRevision: it.authRevision, Body: it.body})
+			c.writes.foreign = append(c.writes.foreign, state.Encoded{ID: id, Caller: it.caller, Body: it.body})
 		default:
 			c.reads.waiting = append(c.reads.waiting, &Request{
 				Kind: it.kind, Lease: it.lease, id: id, sentTo: from,

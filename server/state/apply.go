@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast-db/holdfast/mvcc"
+	"github.com/holdfast-db/holdfast/server/auth"
 )
 
 // Apply applies the entry at index: a batch of commands in order, each all or
@@ -59,10 +60,10 @@ func (s *State) refuse(c *Encoded, body Body) error {
 			return err
 		}
 	}
-	if c.AuthRevision != 0 && c.AuthRevision != s.authRevision {
-		return ErrAuthOldRevision
+	if err := s.alarms.admit(body); err != nil {
+		return err
 	}
-	return s.alarms.admit(body)
+	return permit(&s.auth.View, &s.leases, c.Caller, body)
 }
 
 // run executes a command. Errors go into the result: they leave the state as
@@ -87,6 +88,10 @@ func (s *State) run(c *Encoded, body Body, r *Result) {
 		r.Alarms, r.Err = s.alarm(b)
 	case *MemberAttributesRequest:
 		r.Err = s.members.publish(b)
+	case *LoginRequest:
+		r.Token, r.Err = s.login(b)
+	case auth.Change:
+		r.Err = s.changeAuth(b)
 	default:
 		panic(fmt.Sprintf("state: decoded an unknown body %T", body))
 	}

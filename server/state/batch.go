@@ -3,19 +3,21 @@ package state
 import (
 	"encoding/binary"
 	"fmt"
+
+	"github.com/holdfast-db/holdfast/server/auth"
 )
 
 // Encoded is a Command whose body is encoded already. The core joins many of
 // them into one log entry without looking inside.
 type Encoded struct {
-	ID           RequestID
-	Term         uint64
-	AuthRevision uint64
-	Body         []byte
+	ID     RequestID
+	Term   uint64
+	Caller auth.Caller
+	Body   []byte
 }
 
 // batchVersion is the first byte of every batch; another one is another format.
-const batchVersion = 1
+const batchVersion = 2
 
 // An entry's data, and a forwarded batch of requests, is:
 //
@@ -27,7 +29,8 @@ const batchVersion = 1
 //	          [member fixed64, incarnation fixed64, boot uvarint]
 //	  seq     uvarint, absent with origin 0
 //	  term    uvarint
-//	  auth    uvarint
+//	  auth    uvarint: revision that the caller's proof is good for; 0: nobody
+//	  user    bytes, his name; absent with auth 0
 //	  body    bytes
 //
 // Most commands of a batch come from one member, so its 17 bytes or more are
@@ -41,7 +44,7 @@ const (
 const commandSizeMin = 4 // origin none, term, auth, empty body's length
 
 // CommandOverheadMax bounds what AppendBatch adds to a command's body.
-const CommandOverheadMax = 1 + 8 + 8 + 5*binary.MaxVarintLen64
+const CommandOverheadMax = 1 + 8 + 8 + 6*binary.MaxVarintLen64 + auth.NameBytesMax
 
 // AppendBatch appends the encoding of a batch of commands. Bodies are copied
 // as they are; they came from AppendBody.
@@ -52,7 +55,7 @@ func AppendBatch(dst []byte, batch []Encoded) []byte {
 	for i := range batch {
 		dst = appendOrigin(dst, &batch[i].ID, &origin)
 		dst = binary.AppendUvarint(dst, batch[i].Term)
-		dst = binary.AppendUvarint(dst, batch[i].AuthRevision)
+		dst = AppendCaller(dst, batch[i].Caller)
 		dst = appendBytes(dst, batch[i].Body)
 	}
 	return dst
@@ -114,12 +117,41 @@ func (b *Batch) Next() bool {
 	}
 	b.left--
 	b.Command = Encoded{
-		ID:           b.id(),
-		Term:         b.r.uvarint(),
-		AuthRevision: b.r.uvarint(),
-		Body:         b.r.bytes(),
+		ID:     b.id(),
+		Term:   b.r.uvarint(),
+		Caller: b.r.caller(),
+		Body:   b.r.bytes(),
 	}
 	return b.r.err == nil
+}
+
+// AppendCaller encodes who asked, as a batch does: revision, and if there is one
+// the name, which has at most auth.NameBytesMax bytes.
+func AppendCaller(dst []byte, c auth.Caller) []byte {
+	if c.Revision == 0 {
+		return append(dst, 0)
+	}
+	return appendBytes(binary.AppendUvarint(dst, c.Revision), c.Name)
+}
+
+// DecodeCaller reads what AppendCaller wrote off the front of data.
+func DecodeCaller(data []byte) (c auth.Caller, rest []byte, err error) {
+	r := reader{b: data}
+	c = r.caller()
+	return c, r.b, r.err
+}
+
+func (r *reader) caller() auth.Caller {
+	c := auth.Caller{Revision: r.uvarint()}
+	if c.Revision == 0 {
+		return c
+	}
+	name := r.bytes()
+	if r.err == nil && (len(name) == 0 || len(name) > auth.NameBytesMax) {
+		r.fail("caller's name empty or too long")
+	}
+	c.Name = string(name)
+	return c
 }
 
 func (b *Batch) id() RequestID {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast-db/holdfast/mvcc"
+	"github.com/holdfast-db/holdfast/server/auth"
 )
 
 // A body is a kind and its fields (primitives: wire.go):
@@ -21,6 +22,7 @@ import (
 //	| 7    | checkpoint  count, {id varint, remaining varint}…             |
 //	| 8    | alarm       activate byte, kind byte, member fixed64          |
 //	| 9    | attributes  member fixed64, name bytes, client URLs: count, … |
+//	| 32 … | login, and changes of users and roles (body_auth.go)         |
 //	+------+---------------------------------------------------------------+
 //
 // A number is never given another meaning: what changes gets a new kind.
@@ -84,6 +86,8 @@ func appendBody(dst []byte, body Body) []byte {
 	case *AlarmRequest:
 		dst = appendBool(append(dst, byte(kindAlarm)), b.Activate)
 		return binary.LittleEndian.AppendUint64(append(dst, byte(b.Kind)), b.Member)
+	case *LoginRequest, auth.Change:
+		return appendAuth(dst, b)
 	case *MemberAttributesRequest:
 		dst = binary.LittleEndian.AppendUint64(append(dst, byte(kindAttributes)), b.Member)
 		return appendStrings(appendBytes(dst, b.Name), b.ClientURLs)
@@ -159,8 +163,7 @@ func (r *reader) body() Body {
 	case kindAttributes:
 		return &MemberAttributesRequest{Member: r.fixed64(), Name: r.string(), ClientURLs: r.strings()}
 	default:
-		r.unknown("command kind", uint64(kind))
-		return nil
+		return r.auth(kind)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast-db/holdfast/mvcc"
+	"github.com/holdfast-db/holdfast/server/auth"
 )
 
 // CheckBody is the last gate before the log: what passes here, every replica
@@ -25,6 +26,10 @@ func CheckBody(body Body) error {
 		if b.Kind > AlarmCorrupt {
 			return fmt.Errorf("%w: alarm kind %d", ErrInvalidBody, b.Kind)
 		}
+	case *LoginRequest:
+		return b.check()
+	case auth.Change:
+		return checkChange(b)
 	case *CompactRequest, *LeaseRevokeRequest, *LeaseCheckpointRequest, *MemberAttributesRequest:
 	default:
 		return fmt.Errorf("%w: %T is no command", ErrInvalidBody, body)

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/holdfast-db/holdfast/mvcc"
+	"github.com/holdfast-db/holdfast/server/auth"
 )
 
 // Generators of what the gate lets through.
@@ -98,8 +99,60 @@ func opGen(t *rapid.T, depth int) (op mvcc.Op) {
 	return op
 }
 
+func callerGen(t *rapid.T) auth.Caller {
+	if boolGen.Draw(t, "nobody") {
+		return auth.Caller{}
+	}
+	return auth.Caller{Name: nameGen.Draw(t, "caller"), Revision: rapid.Uint64Min(1).Draw(t, "auth")}
+}
+
+var nameGen = rapid.StringN(1, 4, 16)
+
+func permissionGen(t *rapid.T) auth.Permission {
+	p := auth.Permission{Access: auth.Access(rapid.IntRange(0, 2).Draw(t, "access")), Key: keyGen.Draw(t, "key")}
+	switch rapid.IntRange(0, 2).Draw(t, "range") {
+	case 1:
+		p.End = []byte{0}
+	case 2:
+		p.End = append(bytes.Clone(p.Key), 'x')
+	}
+	return p
+}
+
+func authGen(t *rapid.T) Body {
+	name, role := nameGen.Draw(t, "name"), nameGen.Draw(t, "role")
+	switch rapid.IntRange(0, 11).Draw(t, "change") {
+	case 0:
+		return &LoginRequest{User: name, Since: rapid.Uint64().Draw(t, "since"), Prefix: "prefix"}
+	case 1:
+		return &auth.Enable{}
+	case 2:
+		return &auth.Disable{}
+	case 3:
+		return &auth.UserAdd{Name: name, NoPassword: boolGen.Draw(t, "no password"), Hash: valueGen.Draw(t, "hash")}
+	case 4:
+		return &auth.UserDelete{Name: name}
+	case 5:
+		return &auth.UserPassword{Name: name, Hash: valueGen.Draw(t, "hash")}
+	case 6:
+		return &auth.UserGrant{User: name, Role: role}
+	case 7:
+		return &auth.UserRevoke{User: name, Role: role}
+	case 8:
+		return &auth.RoleAdd{Name: role}
+	case 9:
+		return &auth.RoleDelete{Name: role}
+	case 10:
+		return &auth.RoleGrant{Role: role, Permission: permissionGen(t)}
+	default:
+		return &auth.RoleRevoke{Role: role, Key: keyGen.Draw(t, "key"), End: valueGen.Draw(t, "end")}
+	}
+}
+
 func bodyGen(t *rapid.T) Body {
-	switch rapid.IntRange(0, 8).Draw(t, "body") {
+	switch rapid.IntRange(0, 9).Draw(t, "body") {
+	case 9:
+		return authGen(t)
 	case 0:
 		return putGen(t)
 	case 1:
@@ -166,7 +219,7 @@ func TestBatchRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var want []Encoded
 		for range rapid.IntRange(0, 5).Draw(t, "commands") {
-			e := Encoded{Term: rapid.Uint64().Draw(t, "term"), AuthRevision: rapid.Uint64Max(3).Draw(t, "auth"),
+			e := Encoded{Term: rapid.Uint64().Draw(t, "term"), Caller: callerGen(t),
 				Body: AppendBody(nil, bodyGen(t))}
 			if boolGen.Draw(t, "asked") {
 				e.ID = RequestID{Member: rapid.Uint64Range(1, 2).Draw(t, "m"), Incarnation: rapid.Uint64Range(1, 2).Draw(t, "i"),
@@ -249,10 +302,10 @@ func TestGoldenBatch(t *testing.T) {
 	id := RequestID{Member: 0x0a, Incarnation: 0x0b, Boot: 3, Seq: 300}
 	next := id
 	next.Seq = 301
-	batch := []Encoded{{ID: id, Term: 2, Body: []byte{4, 2}}, {ID: next, Term: 2, AuthRevision: 5, Body: []byte{4, 4}}, {Term: 2, Body: []byte{4, 6}}}
-	want := "01 03" +
+	batch := []Encoded{{ID: id, Term: 2, Body: []byte{4, 2}}, {ID: next, Term: 2, Caller: auth.Caller{Name: "bob", Revision: 5}, Body: []byte{4, 4}}, {Term: 2, Body: []byte{4, 6}}}
+	want := "02 03" +
 		" 02 0a00000000000000 0b00000000000000 03 ac02 02 00 02 0402" +
-		" 01 ad02 02 05 02 0404" +
+		" 01 ad02 02 05 03 626f62 02 0404" +
 		" 00 02 00 02 0406"
 	if got := hex.EncodeToString(AppendBatch(nil, batch)); got != strings.ReplaceAll(want, " ", "") {
 		t.Errorf("batch is %s, want %s", got, want)
@@ -288,6 +341,10 @@ func TestDecodeRefuses(t *testing.T) {
 		{"compare op 5", "03 01 05 00 01 61 00 00 00 00", ErrUnknownFormat},
 		{"compare target 5", "03 01 00 05 01 61 00 00 00 00", ErrUnknownFormat},
 		{"operation 5", "03 00 01 05 00", ErrUnknownFormat},
+		{"login without a token", "20 01 61 01 00", ErrInvalidBody},
+		{"user without a name", "23 00 00 00", ErrInvalidBody},
+		{"access 3", "2a 01 61 03 01 6b 00", ErrUnknownFormat},
+		{"permission on an empty range", "2a 01 61 00 01 6b 01 61", ErrInvalidBody},
 		{"a million compares", "03 c0843d 00 00 01 61 00 00", ErrMalformed},
 		{"a million operations", "03 00 c0843d 00", ErrMalformed},
 		{"a million checkpoints", "07 c0843d 02 02", ErrMalformed},
@@ -314,13 +371,15 @@ func TestBatchRefuses(t *testing.T) {
 		want      error
 	}{
 		{"nothing", "", ErrMalformed},
-		{"another version", "02 00", ErrUnknownFormat},
-		{"a million commands", "01 c0843d 00000000", ErrMalformed},
-		{"one too few", "01 02 00 00 00 02 0402", ErrMalformed},
-		{"one too many", "01 01 00 00 00 02 0402 00 00 00 02 0402", ErrMalformed},
-		{"same origin as nobody", "01 01 01 01 00 00 02 0402", ErrMalformed},
-		{"unknown origin", "01 01 03 01 00 00 02 0402", ErrMalformed},
-		{"sequence 0", "01 01 02 0a00000000000000 0b00000000000000 03 00 00 00 02 0402", ErrMalformed},
+		{"another version", "01 00", ErrUnknownFormat},
+		{"a million commands", "02 c0843d 00000000", ErrMalformed},
+		{"one too few", "02 02 00 00 00 02 0402", ErrMalformed},
+		{"one too many", "02 01 00 00 00 02 0402 00 00 00 02 0402", ErrMalformed},
+		{"same origin as nobody", "02 01 01 01 00 00 02 0402", ErrMalformed},
+		{"unknown origin", "02 01 03 01 00 00 02 0402", ErrMalformed},
+		{"caller without a name", "02 01 00 02 05 00 02 0402", ErrMalformed},
+		{"caller's name past the end", "02 01 00 02 05 7f 02 0402", ErrMalformed},
+		{"sequence 0", "02 01 02 0a00000000000000 0b00000000000000 03 00 00 00 02 0402", ErrMalformed},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

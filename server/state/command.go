@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast-db/holdfast/mvcc"
+	"github.com/holdfast-db/holdfast/server/auth"
 )
 
 // RequestID names a client's request for ever: the member that took it, that
@@ -21,13 +22,13 @@ type Command struct {
 	ID RequestID
 	// Term is the proposer's: a lease revocation of a deposed leader is void.
 	Term uint64
-	// AuthRevision the request was checked at; compared again at apply. 0: none.
-	AuthRevision uint64
-	Body         Body
+	// Caller is who asked; what he may do is decided when the command is applied.
+	Caller auth.Caller
+	Body   Body
 }
 
 // Body is one of the request types below or of mvcc's *PutRequest,
-// *DeleteRangeRequest, *TxnRequest. Bodies are encoded once, on the caller's
+// *DeleteRangeRequest, *TxnRequest, or an auth.Change. Bodies are encoded once, on the caller's
 // goroutine (AppendBody), before they meet the core.
 type Body any
 
@@ -109,6 +110,8 @@ type Result struct {
 	Alarms []Alarm
 	// Members is set after a configuration change.
 	Members []Member
+	// Token is set after a LoginRequest.
+	Token string
 }
 
 // Alarm is a raised alarm.

@@ -1,5 +1,5 @@
 // Package state is the replicated state machine: keys (package mvcc), leases,
-// alarms, the member table, and the windows that make a request apply once.
+// users and roles (package auth), alarms, the member table, and the windows that make a request apply once.
 //
 // Raft gives every member the same entries in the same order. This package
 // turns them into the same state: Apply is a function of the state before and
@@ -66,6 +66,11 @@
 // entry nobody is turned away, for the initial configuration is in no entry and
 // a member that joins later doesn't know it.
 //
+// Users, roles and permissions (auth.go) are a table of package auth. A command
+// carries its caller, and permit.go decides by the state that it meets: a put
+// with a lease needs WRITE on keys that others may have attached a moment ago.
+// The gate asks the same function before, to spare the log what would be refused.
+//
 // Views (view.go) are made when somebody asks: the trees are cloned in O(1),
 // lists are replaced and never changed. Export (export.go) is a view and a copy
 // of the windows, whose records a snapshot file holds; Loader (load.go) is its
@@ -84,9 +89,7 @@
 //
 // # Left out, and the cost
 //
-// Users, roles and permissions come later: Command.AuthRevision and the auth
-// revision in views, hash and snapshots are their place. WindowSize bounds how
-// many requests of one member are in flight, 65,536. A member's window costs
+// WindowSize bounds how many requests of one member are in flight, 65,536. A member's window costs
 // 8 KiB, also in each snapshot. Nested transactions end at depth 8.
 //
 // # Sources

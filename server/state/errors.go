@@ -19,8 +19,6 @@ var (
 	// leader of another term than the one that committed it; it is void, since
 	// a newer leader may have promised the lease's owner more time.
 	ErrStaleTerm = errors.New("state: proposed in another term")
-	// ErrAuthOldRevision: permissions changed after the request was checked.
-	ErrAuthOldRevision = errors.New("state: revision of auth store is old")
 	// ErrNoSpace: a NOSPACE alarm is raised and the command would add data.
 	ErrNoSpace = errors.New("state: database space exceeded")
 	// ErrCorrupt: a CORRUPT alarm is raised; nothing is written.

@@ -4,13 +4,16 @@ import (
 	"encoding/binary"
 
 	"github.com/holdfast-db/holdfast/mvcc"
+	"github.com/holdfast-db/holdfast/server/auth"
 )
 
 // The sections of a snapshot, in file order, and their records (primitives:
 // wire.go). A section without records is not there.
 //
-//	meta     version byte, applied, term, auth revision uvarint, members known
-//	         byte, hash fixed64
+//	meta     version byte, applied, term, auth revision, auth enabled at uvarint,
+//	         members known byte, hash fixed64
+//	roles    one each: name bytes, then a permission: access byte, key, end bytes
+//	users    one each: name bytes, flags, hash bytes, since uvarint, roles: count, …
 //	members  one each: id, incarnation fixed64, flags, name, peer URLs, client URLs
 //	windows  one each: member, incarnation fixed64, boot, high uvarint, ring bytes
 //	alarms   one each: member fixed64, kind byte
@@ -24,6 +27,8 @@ import (
 // Which keys a lease has is not written: the newest versions say it.
 const (
 	sectionMeta    = "meta"
+	sectionRoles   = "roles"
+	sectionUsers   = "users"
 	sectionMembers = "members"
 	sectionWindows = "windows"
 	sectionAlarms  = "alarms"
@@ -32,7 +37,7 @@ const (
 )
 
 // exportVersion is that of the records; the file around them has its own.
-const exportVersion = 1
+const exportVersion = 2
 
 const memberLearner byte = 1
 
@@ -44,6 +49,8 @@ type Exporter struct {
 	hash    uint64
 	known   bool
 	members []memberRow // with windows; copies
+	roles   []*auth.Role
+	users   []*auth.User
 
 	parts []func(e *Exporter, buf []byte) ([]byte, bool)
 	names []string
@@ -64,9 +71,10 @@ func (s *State) Export() *Exporter {
 		frozen.window = row.window.clone()
 		e.members = append(e.members, frozen)
 	}
-	e.names = []string{sectionMeta, sectionMembers, sectionWindows, sectionAlarms, sectionLeases, sectionKV}
+	e.roles, e.users = authRows(e.view.auth)
+	e.names = []string{sectionMeta, sectionRoles, sectionUsers, sectionMembers, sectionWindows, sectionAlarms, sectionLeases, sectionKV}
 	e.parts = []func(*Exporter, []byte) ([]byte, bool){
-		(*Exporter).meta, (*Exporter).member, (*Exporter).window, (*Exporter).alarm, (*Exporter).lease, (*Exporter).version,
+		(*Exporter).meta, (*Exporter).role, (*Exporter).user, (*Exporter).member, (*Exporter).window, (*Exporter).alarm, (*Exporter).lease, (*Exporter).version,
 	}
 	return e
 }
@@ -97,7 +105,8 @@ func (e *Exporter) meta(b []byte) ([]byte, bool) {
 	}
 	b = binary.AppendUvarint(append(b, exportVersion), e.view.applied)
 	b = binary.AppendUvarint(b, e.view.term)
-	b = appendBool(binary.AppendUvarint(b, e.view.authRevision), e.known)
+	b = binary.AppendUvarint(binary.AppendUvarint(b, e.view.auth.Revision()), e.view.auth.EnabledAt())
+	b = appendBool(b, e.known)
 	return binary.LittleEndian.AppendUint64(b, e.hash), true
 }
 

@@ -27,11 +27,11 @@ func mixBytes[T []byte | string](h uint64, s T) uint64 {
 }
 
 // Hash returns a hash of the whole replicated state: keys with their history,
-// leases with their keys, alarms, members, request windows. Replicas with equal
+// leases with their keys, users and roles, alarms, members, request windows. Replicas with equal
 // applied index have equal hashes; it is blind to how far physical compaction
 // is. Cost: a few microseconds, mostly for the windows.
 func (s *State) Hash() uint64 {
-	h := mix(s.store.Hash(), s.authRevision)
+	h := mix(s.store.Hash(), s.auth.Hash())
 	h = s.leases.hash(h)
 	for _, a := range s.alarms {
 		h = mix(mix(h, a.Member), uint64(a.Kind))

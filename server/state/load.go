@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/holdfast-db/holdfast/mvcc"
+	"github.com/holdfast-db/holdfast/server/auth"
 )
 
 // ErrBadSnapshot is wrapped by what Loader finds wrong beyond single records.
@@ -23,6 +24,10 @@ type Loader struct {
 	main  int64 // of the last kv record
 	// leased holds, by rank, the keys whose newest version so far has a lease.
 	leased map[uint64]attachment
+
+	authRevision, authEnabledAt uint64
+	roles                       []*auth.Role
+	users                       []*auth.User
 }
 
 // NewLoader begins a State with these options.
@@ -42,6 +47,10 @@ func (l *Loader) Add(section string, record []byte) error {
 	switch section {
 	case sectionMeta:
 		l.meta(&r)
+	case sectionRoles:
+		l.role(&r)
+	case sectionUsers:
+		l.user(&r)
 	case sectionMembers:
 		l.member(&r)
 	case sectionWindows:
@@ -63,7 +72,8 @@ func (l *Loader) meta(r *reader) {
 		r.unknown("snapshot version", uint64(v))
 	}
 	s := l.state
-	s.applied, s.term, s.authRevision = r.uvarint(), r.uvarint(), r.uvarint()
+	s.applied, s.term = r.uvarint(), r.uvarint()
+	l.authRevision, l.authEnabledAt = r.uvarint(), r.uvarint()
 	s.members.known = r.bool()
 	l.hash = r.fixed64()
 	l.begun = true
@@ -178,6 +188,9 @@ func (l *Loader) Finish() (*State, error) {
 	var err error
 	if s.store, err = l.kv.Finish(); err != nil {
 		return nil, err
+	}
+	if s.auth, err = auth.Restore(l.authRevision, l.authEnabledAt, l.roles, l.users); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBadSnapshot, err)
 	}
 	if err := l.attach(); err != nil {
 		return nil, err

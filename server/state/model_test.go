@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/holdfast-db/holdfast/mvcc"
+	"github.com/holdfast-db/holdfast/server/auth"
 )
 
 // oracle is the state machine written the slow and obvious way. It shares no
@@ -432,6 +433,7 @@ func TestLoaderRefuses(t *testing.T) {
 	f.must(&LeaseGrantRequest{ID: 7, TTL: 60})
 	f.must(&LeaseGrantRequest{ID: 8, TTL: 60})
 	f.must(put("k", "v", 7))
+	enableAuth(f)
 	f.must(&AlarmRequest{Activate: true, Member: 1, Kind: AlarmNoSpace})
 	f.must(&AlarmRequest{Activate: true, Member: 2, Kind: AlarmNoSpace})
 	records := exported(f.State)
@@ -471,7 +473,7 @@ func TestLoaderRefuses(t *testing.T) {
 	}
 	l := NewLoader(Options{})
 	_ = l.Add(records[0].section, records[0].record)
-	if err := l.Add("users", nil); !errors.Is(err, ErrUnknownFormat) {
+	if err := l.Add("tokens", nil); !errors.Is(err, ErrUnknownFormat) {
 		t.Errorf("unknown section: %v", err)
 	}
 }
@@ -496,7 +498,7 @@ func exported(s *State) (list []exportedRecord) {
 	}
 }
 
-// The records of format version 1, byte for byte but for the hashes.
+// The records of format version 2, byte for byte but for the hashes.
 func TestGoldenExport(t *testing.T) {
 	f := newFixture(t)
 	f.must(&MemberAttributesRequest{Member: 2, Name: "two", ClientURLs: []string{"http://b:1"}})
@@ -508,13 +510,22 @@ func TestGoldenExport(t *testing.T) {
 	f.must(put("a", "2", 0))
 	f.must(put("b", "3", 7))
 	f.must(&mvcc.DeleteRangeRequest{Key: []byte("a")})
+	f.must(&auth.RoleAdd{Name: "r"})
+	f.must(grantTo("r", auth.Write, "a", "b"))
+	f.must(&auth.UserAdd{Name: "u", NoPassword: true})
+	f.must(&auth.UserAdd{Name: "root", Hash: []byte("h")})
+	f.must(&auth.UserGrant{User: "root", Role: "root"})
+	f.must(&auth.Enable{})
 	f.must(&AlarmRequest{Activate: true, Member: 1, Kind: AlarmNoSpace})
-	ring := "fe07" + strings.Repeat("00", 8190) // sequence numbers 1 to 10
+	ring := "feff01" + strings.Repeat("00", 8189) // sequence numbers 1 to 16
 	want := []string{
-		"meta 01 0a 01 00 01 HASH",
+		"meta 02 10 01 06 06 01 HASH",
+		"roles 0172 01 0161 0162",
+		"users 04726f6f74 00 0168 05 01 04726f6f74",
+		"users 0175 01 00 04 00",
 		"members 0100000000000000 0000000000000000 00 00 01 08687474703a2f2f61 00",
 		"members 0200000000000000 0000000000000000 00 0374776f 01 08687474703a2f2f62 01 0a687474703a2f2f623a31",
-		"windows 0100000000000000 1100000000000000 01 0a " + ring,
+		"windows 0100000000000000 1100000000000000 01 10 " + ring,
 		"alarms 0100000000000000 01",
 		"leases 0e 78 3c",
 		"kv 0a 01 02 04 HASH HASH",       // revision 5, never compacted, 2 keys, 4 records
@@ -565,12 +576,13 @@ func FuzzLoader(f *testing.F) {
 	s := newFixture(f)
 	s.must(&LeaseGrantRequest{ID: 7, TTL: 60})
 	s.must(put("k", "v", 7))
+	enableAuth(s)
 	for _, r := range exported(s.State) {
-		f.Add(uint8(slices.Index([]string{sectionMeta, sectionMembers, sectionWindows, sectionAlarms, sectionLeases, sectionKV}, r.section)), r.record)
+		f.Add(uint8(slices.Index([]string{sectionMeta, sectionRoles, sectionUsers, sectionMembers, sectionWindows, sectionAlarms, sectionLeases, sectionKV}, r.section)), r.record)
 	}
 	first := exported(s.State)
 	f.Fuzz(func(t *testing.T, which uint8, record []byte) {
-		sections := []string{sectionMeta, sectionMembers, sectionWindows, sectionAlarms, sectionLeases, sectionKV}
+		sections := []string{sectionMeta, sectionRoles, sectionUsers, sectionMembers, sectionWindows, sectionAlarms, sectionLeases, sectionKV}
 		section := sections[int(which)%len(sections)]
 		l := NewLoader(Options{})
 		for _, r := range first { // the record stands in its section's place

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast-db/holdfast/mvcc"
+	"github.com/holdfast-db/holdfast/server/auth"
 )
 
 // Options are fixed for the life of a State. Nothing here may change what a
@@ -15,6 +16,11 @@ type Options struct {
 	// LeaseChanged, if set, hears of each grant, checkpoint and revocation as
 	// it is applied, so that the leader's deadlines can follow.
 	LeaseChanged func(LeaseChange)
+	// AuthChanged, if set, hears of each change of users, roles and permissions
+	// as it is applied, before anything that comes after it.
+	AuthChanged func(*auth.View)
+	// TokenAssigned, if set, hears of each login that is applied.
+	TokenAssigned func(Token)
 	// Store is passed on to mvcc.
 	Store mvcc.Options
 }
@@ -34,16 +40,14 @@ type State struct {
 	leases        leaseTable
 	alarms        alarms
 	members       memberTable
-	// authRevision will change with users, roles and permissions. Until those
-	// come it stays 0, and so does every Command.AuthRevision.
-	authRevision uint64
+	auth          *auth.Table
 
 	view *View // of the present state; nil: none made yet
 }
 
 // New returns the state before the first entry.
 func New(o Options) *State {
-	s := &State{options: o, store: mvcc.NewStore(o.Store), leases: newLeaseTable()}
+	s := &State{options: o, store: mvcc.NewStore(o.Store), leases: newLeaseTable(), auth: auth.NewTable()}
 	s.members.initial = o.Members
 	return s
 }
@@ -75,6 +79,9 @@ func (s *State) Alarms() []Alarm { return s.alarms }
 func (s *State) AscendLeases(visit func(Lease) bool) {
 	s.leases.byID.Ascend(func(l Lease) bool { return visit(l) })
 }
+
+// Auth returns users, roles and permissions as they are now.
+func (s *State) Auth() *auth.View { return s.auth.Share() }
 
 // CompactStep does a slice of the physical work that compactions left, looking
 // at about that many keys, and tells whether all is done. It changes nothing

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/holdfast-db/holdfast/mvcc"
+	"github.com/holdfast-db/holdfast/server/auth"
 )
 
 // fixture applies commands one an entry and collects their outcomes.
@@ -337,8 +338,15 @@ func TestInternalCommands(t *testing.T) {
 
 func TestAuthRevisionIsComparedAtApply(t *testing.T) {
 	f := newFixture(t)
-	e := Encoded{ID: f.id(), Term: 1, AuthRevision: 3, Body: AppendBody(nil, put("k", "1", 0))}
-	if r := f.send(e); !errors.Is(r.Err, ErrAuthOldRevision) || r.Revision != 1 {
+	enableAuth(f)
+	at := f.auth.Revision()
+	e := Encoded{ID: f.id(), Term: 1, Caller: auth.Caller{Name: "bob", Revision: at}, Body: AppendBody(nil, put("k", "1", 0))}
+	if r := f.send(e); r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	f.as("root", &auth.RoleAdd{Name: "other"})
+	e.ID = f.id()
+	if r := f.send(e); !errors.Is(r.Err, auth.ErrOldRevision) || r.Revision != 2 {
 		t.Errorf("%v at %d", r.Err, r.Revision)
 	}
 }
@@ -514,7 +522,7 @@ func TestHashCoversEverything(t *testing.T) {
 		"window":          func(f *fixture) { _ = f.members.rows[0].window.mark(1000) },
 		"window bit":      func(f *fixture) { f.members.rows[0].window.bits[0] &^= 2 },
 		"window boot":     func(f *fixture) { f.members.rows[0].window.boot++ },
-		"auth revision":   func(f *fixture) { f.authRevision++ },
+		"auth revision":   func(f *fixture) { _ = f.auth.Apply(&auth.RoleAdd{Name: "r"}) },
 		"table not known": func(f *fixture) { f.members.known = false },
 		"member gone":     func(f *fixture) { f.members.rows = f.members.rows[:1] },
 		"compaction":      func(f *fixture) { _ = f.store.Compact(2) },

@@ -1,6 +1,9 @@
 package state
 
-import "github.com/holdfast-db/holdfast/mvcc"
+import (
+	"github.com/holdfast-db/holdfast/mvcc"
+	"github.com/holdfast-db/holdfast/server/auth"
+)
 
 // View is the state as it was after one entry. It never changes; any goroutine
 // may read it, while the State goes on. A view that is kept keeps the memory of
@@ -13,7 +16,7 @@ type View struct {
 	leases        *leaseTable
 	alarms        alarms
 	members       []Member
-	authRevision  uint64
+	auth          *auth.View
 }
 
 // View returns the present state. It costs about a microsecond if something
@@ -21,13 +24,13 @@ type View struct {
 func (s *State) View() *View {
 	if s.view == nil {
 		s.view = &View{
-			KV:           s.store.View(),
-			applied:      s.applied,
-			term:         s.term,
-			leases:       s.leases.share(),
-			alarms:       s.alarms,
-			members:      s.members.list(),
-			authRevision: s.authRevision,
+			KV:      s.store.View(),
+			applied: s.applied,
+			term:    s.term,
+			leases:  s.leases.share(),
+			alarms:  s.alarms,
+			members: s.members.list(),
+			auth:    s.auth.Share(),
 		}
 	}
 	return s.view
@@ -68,5 +71,5 @@ func (v *View) Alarms() []Alarm { return v.alarms }
 // Members returns the member table, by id. Shared: don't modify.
 func (v *View) Members() []Member { return v.members }
 
-// AuthRevision is the revision of users, roles and permissions; 0: no auth.
-func (v *View) AuthRevision() uint64 { return v.authRevision }
+// Auth is the users, roles and permissions.
+func (v *View) Auth() *auth.View { return v.auth }
