@@ -20,9 +20,10 @@ FUZZTIME   ?= 10s
 RUNS       ?= 50
 STEPS      ?= 2000
 BENCH_ARGS ?=
+CONFORMANCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run local build install test race torture differential sim mutants peers bench-etcd bench-memory lint fuzz-short check clean
+.PHONY: help run local build install test race torture differential conformance sim mutants peers bench-etcd bench-memory lint fuzz-short check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -53,6 +54,9 @@ torture: ## SIGKILL under load on three real processes: ROUNDS=10 SECONDS=60, hi
 
 differential: ## the same random requests to Holdfast and to etcd 3.7.1, every reply compared: RUNS=50 STEPS=2000
 	$(GO) test -count=1 -timeout 0 -v ./internal/differential/... -seeds $(RUNS) -steps $(STEPS)
+
+conformance: ## etcd's published client suite against Holdfast: passed, failed, known differences (CONFORMANCE='-run TestKV -v')
+	$(GO) run -C server/conformance . $(CONFORMANCE)
 
 sim: build ## run the simulator over SEEDS=1..5000
 	$(BIN)/holdfast sim --seeds $(SEEDS)

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+const suitePackage = "go.etcd.io/etcd/tests/v3/common"
+
+// suite is etcd's test binary with what it needs around it:
+//
+//	DIR/bin/{etcd,etcdctl,etcdutl}   etcd is Holdfast, unless -etcd
+//	DIR/common.test
+//	DIR/work/common                  its working folder
+//	DIR/work/fixtures                certificates and keys, which it looks for beside that
+type suite struct {
+	options
+}
+
+func (s *suite) path(elements ...string) string {
+	return filepath.Join(append([]string{s.dir}, elements...)...)
+}
+
+func (s *suite) build() error {
+	for _, dir := range []string{s.path("bin"), s.path("work", "common"), s.logs} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	server := []string{"build", "-C", "../..", "-o", s.path("bin", "etcd"), "./cmd/holdfast"}
+	if s.etcd {
+		server = []string{"build", "-o", s.path("bin", "etcd"), "go.etcd.io/etcd/server/v3"}
+	}
+	for _, args := range [][]string{
+		server,
+		{"build", "-o", s.path("bin", "etcdctl"), "go.etcd.io/etcd/etcdctl/v3"},
+		{"build", "-o", s.path("bin", "etcdutl"), "go.etcd.io/etcd/etcdutl/v3"},
+		{"test", "-c", "-tags", "e2e", "-o", s.path("common.test"), suitePackage},
+	} {
+		if _, err := run("go", args...); err != nil {
+			return err
+		}
+	}
+	return s.copyFixtures()
+}
+
+// copyFixtures: the module cache is read-only, and the suite writes beside them.
+func (s *suite) copyFixtures() error {
+	dir, err := run("go", "list", "-f", "{{.Dir}}", suitePackage)
+	if err != nil {
+		return err
+	}
+	from, to := filepath.Join(filepath.Dir(strings.TrimSpace(dir)), "fixtures"), s.path("work", "fixtures")
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	return fs.WalkDir(os.DirFS(from), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(filepath.Join(from, path))
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(to, path), content, 0o600)
+	})
+}
+
+// list names the top-level tests that match.
+func (s *suite) list(pattern *regexp.Regexp) (tests []string, err error) {
+	out, err := run(s.path("common.test"), "-test.list", ".")
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(out) {
+		if name := strings.TrimSpace(line); strings.HasPrefix(name, "Test") && pattern.MatchString(name) {
+			tests = append(tests, name)
+		}
+	}
+	return tests, nil
+}
+
+func run(name string, args ...string) (string, error) {
+	cmd := exec.Command(name, args...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, stderr.String())
+	}
+	return string(out), nil
+}
