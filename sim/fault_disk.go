@@ -12,16 +12,14 @@ func (f *faultPlanner) diskError() bool {
 	if n == nil {
 		return false
 	}
-	t := &trouble{
-		name: "disk error", err: disk.ErrIO,
-		kinds:       troubleKinds[f.d.IntN(len(troubleKinds))],
-		part:        pick(f.d, "", "", ".wal", "super", "snap"),
-		skip:        f.d.IntN(6),
-		left:        pick(f.d, 1, 1, 3, disk.Times),
-		landPercent: f.d.between(0, 100),
-	}
-	f.trouble(n, t)
-	if f.d.percent(30) {
+	a := Action{Verb: "diskerror", Who: is(n.id), For: f.outage(), Disk: DiskErrors{
+		Kinds:   troubleKinds[f.d.IntN(len(troubleKinds))],
+		Part:    pick(f.d, "", "", ".wal", "super", "snap"),
+		After:   f.d.Int64N(6),
+		Times:   pick[int64](f.d, 1, 1, 3, 0),
+		Landing: f.d.between(0, 100),
+	}}
+	if f.w.perform(a); f.d.percent(30) {
 		// Recovery meets it: most files are opened and listed only there.
 		return f.killNode(n)
 	}
@@ -33,13 +31,6 @@ var troubleKinds = [...][]disk.OpKind{
 	{disk.OpRemove}, {disk.OpList}, {disk.OpSyncDir}, {disk.OpAllocate, disk.OpTruncate}, {disk.OpRead, disk.OpOpen, disk.OpList},
 }
 
-// trouble begins one, for as long as a fault lasts.
-func (f *faultPlanner) trouble(n *Node, t *trouble) {
-	n.disk.troubles = append(n.disk.troubles, t)
-	f.w.trace.line(f.w.now, whatFault, uint8(n.id), "%v", t)
-	f.lasting(func() { n.lift(t) })
-}
-
 // syncError is fsyncgate: a sync fails, and the next one would succeed though
 // the data is not there.
 func (f *faultPlanner) syncError() bool {
@@ -47,12 +38,10 @@ func (f *faultPlanner) syncError() bool {
 	if n == nil {
 		return false
 	}
-	f.trouble(n, &trouble{
-		name: "failed sync", err: disk.ErrIO, kinds: []disk.OpKind{disk.OpSync},
-		part: pick(f.d, "", ".wal", ".wal", "super", ".part", ".tmp"),
-		skip: f.d.IntN(4), left: pick(f.d, 1, 1, 2),
-	})
-	return true
+	return f.w.perform(Action{Verb: "fsyncfail", Who: is(n.id), For: f.outage(), Disk: DiskErrors{
+		Part:  pick(f.d, "", ".wal", ".wal", "super", ".part", ".tmp"),
+		After: f.d.Int64N(4), Times: pick[int64](f.d, 1, 1, 2),
+	}})
 }
 
 // diskFull leaves a machine a little room, or none; later there is some again.
@@ -63,26 +52,18 @@ func (f *faultPlanner) diskFull() bool {
 	}
 	if f.d.percent(25) {
 		// A file system that allocates at every write has no room for any.
-		f.trouble(n, &trouble{
-			name: "no space", err: disk.ErrNoSpace, kinds: []disk.OpKind{disk.OpWrite, disk.OpCreate, disk.OpAllocate},
-			part: pick(f.d, "", ".new", "snap", ".wal"), skip: f.d.IntN(4), left: pick(f.d, 1, 3, disk.Times),
-		})
-		return true
+		return f.w.perform(Action{Verb: "nospace", Who: is(n.id), For: f.outage(), Disk: DiskErrors{
+			Part:  pick(f.d, "", ".new", "snap", ".wal"),
+			After: f.d.Int64N(4), Times: pick[int64](f.d, 1, 3, 0),
+		}})
 	}
-	n.disk.full = true
-	n.fs.SetSpace(n.fs.Used() + f.d.between(0, 64<<10))
-	f.lasting(func() { n.disk.full = false; n.fs.SetSpace(-1) })
-	return true
+	return f.w.perform(Action{Verb: "diskfull", Who: is(n.id), Count: f.d.between(0, 64<<10), For: f.outage()})
 }
 
 // readOnly is what the kernel does to a file system that it no longer trusts.
 func (f *faultPlanner) readOnly() bool {
 	n := f.someNode()
-	if n == nil {
-		return false
-	}
-	f.trouble(n, &trouble{name: "read-only", err: errReadOnly, left: disk.Times})
-	return true
+	return n != nil && f.w.perform(Action{Verb: "readonly", Who: is(n.id), For: f.outage()})
 }
 
 // slowDisk makes every sync of one machine, or of all, take longer: from a
@@ -97,14 +78,11 @@ func (f *faultPlanner) slowDisk() bool {
 	if f.d.percent(15) {
 		nodes = f.w.live()
 	}
+	a := Action{Verb: "slowdisk", Micros: slow, For: f.outage()}
 	for _, n := range nodes {
-		n.disk.slow += slow
+		a.Who = is(n.id)
+		f.w.perform(a)
 	}
-	f.lasting(func() {
-		for _, n := range nodes {
-			n.disk.slow = max(0, n.disk.slow-slow)
-		}
-	})
 	return true
 }
 
@@ -112,19 +90,5 @@ func (f *faultPlanner) slowDisk() bool {
 // that process.
 func (f *faultPlanner) hungSync() bool {
 	n := f.someNode()
-	if n == nil || n.disk.hang || n.disk.hung {
-		return false
-	}
-	n.disk.hang = true
-	life := n.life
-	f.lasting(func() {
-		if n.life != life {
-			return
-		}
-		n.disk.hang = false
-		if n.disk.hung {
-			f.killNode(n)
-		}
-	})
-	return true
+	return n != nil && f.w.perform(Action{Verb: "hangsync", Who: is(n.id), For: f.outage()})
 }

@@ -1,9 +1,6 @@
 package sim
 
-import (
-	"github.com/holdfast-db/holdfast/raft"
-	"github.com/holdfast-db/holdfast/server/replica"
-)
+import "github.com/holdfast-db/holdfast/raft"
 
 // votersMax bounds the clusters that grow.
 const votersMax = 6
@@ -11,74 +8,56 @@ const votersMax = 6
 // members asks the leader for one change of the membership: learners come and
 // are promoted, voters are demoted or leave, the leader too.
 func (f *faultPlanner) members() bool {
-	n := f.w.leader()
-	if n == nil {
+	if f.w.leader() == nil {
 		return false
 	}
-	change := f.drawChange(f.w.oracle.config)
-	if change == nil {
-		return false
-	}
-	f.w.trace.line(f.w.now, whatFault, uint8(n.id), "asks for %+v", *change)
-	r := &replica.Request{Kind: replica.Reconfigure, Change: change}
-	r.Done = func(rep replica.Reply) {
-		f.w.count.add("membership requests answered")
-		f.w.trace.line(f.w.now, whatReply, uint8(n.id), "membership: %v", rep.Err)
-	}
-	n.enqueue(replica.SubmitEvent{Requests: []*replica.Request{r}})
-	return true
+	a := f.drawChange(f.w.oracle.config)
+	return a.Verb != "" && f.w.perform(a)
 }
 
-func (f *faultPlanner) drawChange(c raft.Configuration) *raft.ConfigChange {
+// drawChange returns what to ask for; no verb: nothing.
+func (f *faultPlanner) drawChange(c raft.Configuration) Action {
 	switch r := f.d.IntN(10); {
 	case r < 4:
 		return f.addLearner(c)
 	case r < 7:
 		return f.promote(c)
 	case r < 8:
-		return f.demote(c)
+		if m, ok := f.someVoter(c); ok {
+			return Action{Verb: "demote", Who: is(m.ID)}
+		}
+		return Action{}
 	default:
 		return f.remove(c)
 	}
 }
 
-func (f *faultPlanner) addLearner(c raft.Configuration) *raft.ConfigChange {
+func (f *faultPlanner) addLearner(c raft.Configuration) Action {
 	if len(c.Members) >= votersMax || len(f.w.nodes) >= maxMembers {
-		return nil
+		return Action{}
 	}
-	n := f.w.addNode(raft.Configuration{})
-	return &raft.ConfigChange{Set: []raft.Member{{ID: n.id, Address: addressOf(n.id)}}}
+	return Action{Verb: "add", Who: is(raft.NodeID(len(f.w.nodes) + 1))}
 }
 
-func (f *faultPlanner) promote(c raft.Configuration) *raft.ConfigChange {
+func (f *faultPlanner) promote(c raft.Configuration) Action {
 	for _, m := range c.Members {
 		if m.Learner() {
-			m.Voter = true
-			change := &raft.ConfigChange{Set: []raft.Member{m}}
+			a := Action{Verb: "promote", Who: is(m.ID)}
 			if v, ok := f.someVoter(c); ok && f.d.percent(25) {
-				change.Remove = []raft.NodeID{v.ID} // a replacement in one joint step
+				a.Peer = is(v.ID) // a replacement in one joint step
 			}
-			return change
+			return a
 		}
 	}
 	return f.addLearner(c)
 }
 
-func (f *faultPlanner) demote(c raft.Configuration) *raft.ConfigChange {
-	m, ok := f.someVoter(c)
-	if !ok {
-		return nil
-	}
-	m.Voter = false
-	return &raft.ConfigChange{Set: []raft.Member{m}}
-}
-
-func (f *faultPlanner) remove(c raft.Configuration) *raft.ConfigChange {
+func (f *faultPlanner) remove(c raft.Configuration) Action {
 	m := c.Members[f.d.IntN(len(c.Members))]
 	if _, ok := f.someVoter(c); m.Voter && !ok {
-		return nil
+		return Action{}
 	}
-	return &raft.ConfigChange{Remove: []raft.NodeID{m.ID}}
+	return Action{Verb: "remove", Who: is(m.ID)}
 }
 
 // someVoter draws a voter that the cluster can do without.
@@ -92,9 +71,7 @@ func (f *faultPlanner) someVoter(c raft.Configuration) (raft.Member, bool) {
 	if len(voters) < 2 {
 		return raft.Member{}, false
 	}
-	m := voters[f.d.IntN(len(voters))]
-	m.OldVoter = false
-	return m, true
+	return voters[f.d.IntN(len(voters))], true
 }
 
 // configured is called when a configuration is committed: new members are
@@ -109,7 +86,7 @@ func (f *faultPlanner) configured(c raft.Configuration) {
 	}
 	for _, n := range f.w.nodes {
 		if n.life > 0 && !member[n.id] && !n.removed {
-			f.w.at(f.d.between(0, 2*second), whatFault, uint8(n.id), func() { f.retire(n) })
+			f.w.at(f.w.reactions.between(0, 2*second), whatFault, uint8(n.id), func() { f.retire(n) })
 		}
 	}
 }
@@ -117,7 +94,7 @@ func (f *faultPlanner) configured(c raft.Configuration) {
 func (f *faultPlanner) launch(n *Node, c raft.Configuration) {
 	n.initial = c.Clone()
 	n.life = 1 // only one start is under way
-	f.w.at(f.d.between(0, 300*millisecond), whatStart, uint8(n.id), func() {
+	f.w.at(f.w.reactions.between(0, 300*millisecond), whatStart, uint8(n.id), func() {
 		if !n.up && !n.removed && n.life == 1 {
 			n.start()
 		}
@@ -140,20 +117,9 @@ func (f *faultPlanner) transfer() bool {
 	if n == nil || len(f.w.oracle.config.Members) < 2 {
 		return false
 	}
-	to := raft.NodeID(0)
+	a := Action{Verb: "transfer", Who: is(n.id)}
 	if f.d.percent(70) {
-		to = f.w.oracle.config.Members[f.d.IntN(len(f.w.oracle.config.Members))].ID
+		a.Peer = is(f.w.oracle.config.Members[f.d.IntN(len(f.w.oracle.config.Members))].ID)
 	}
-	if to == n.id {
-		to = 0
-	}
-	r := &replica.Request{Kind: replica.TransferLeader, Member: to}
-	r.Done = func(rep replica.Reply) {
-		if rep.Err == nil {
-			f.w.count.add(CountTransfers)
-		}
-		f.w.trace.line(f.w.now, whatReply, uint8(n.id), "transfer to %v: %v", to, rep.Err)
-	}
-	n.enqueue(replica.SubmitEvent{Requests: []*replica.Request{r}})
-	return true
+	return f.w.perform(a)
 }

@@ -1,41 +1,33 @@
 package sim
 
-import (
-	"github.com/holdfast-db/holdfast/raft"
-	"github.com/holdfast-db/holdfast/server/replica"
-)
+import "github.com/holdfast-db/holdfast/raft"
 
 // Faults of the network.
 
 // partition splits the members in two halves that don't hear each other.
 func (f *faultPlanner) partition() bool {
-	side := map[raft.NodeID]bool{}
+	var sides [2][]Who
 	for _, n := range f.w.nodes {
-		side[n.id] = f.d.percent(50)
+		i := f.d.IntN(2)
+		sides[i] = append(sides[i], is(n.id))
 	}
-	var links [][2]raft.NodeID
-	for _, a := range f.w.nodes {
-		for _, b := range f.w.nodes {
-			if side[a.id] != side[b.id] {
-				links = append(links, [2]raft.NodeID{a.id, b.id})
-			}
+	return f.split(sides[:]...)
+}
+
+// split performs a partition; not one of which nobody would notice anything.
+func (f *faultPlanner) split(groups ...[]Who) bool {
+	for _, g := range groups {
+		if len(g) == 0 {
+			return false
 		}
 	}
-	if len(links) == 0 {
-		return false
-	}
-	f.lasting(f.cut(links))
-	return true
+	return f.w.perform(Action{Verb: "partition", Groups: groups, For: f.outage()})
 }
 
 // isolateLeader leaves the leader with its clients, and nobody else.
 func (f *faultPlanner) isolateLeader() bool {
 	n := f.w.leader()
-	if n == nil || len(f.w.nodes) == 1 {
-		return false
-	}
-	f.lasting(f.isolate(n))
-	return true
+	return n != nil && f.w.perform(Action{Verb: "isolate", Who: is(n.id), For: f.outage()})
 }
 
 // oneWay blocks single directions.
@@ -43,13 +35,12 @@ func (f *faultPlanner) oneWay() bool {
 	if len(f.w.nodes) < 2 {
 		return false
 	}
-	var links [][2]raft.NodeID
+	var links []Link
 	for range 1 + f.d.IntN(2) {
 		a, b := f.twoNodes()
-		links = append(links, [2]raft.NodeID{a.id, b.id})
+		links = append(links, Link{is(a.id), is(b.id)})
 	}
-	f.lasting(f.cut(links))
-	return true
+	return f.w.perform(Action{Verb: "cut", Links: links, For: f.outage()})
 }
 
 func (f *faultPlanner) twoNodes() (a, b *Node) {
@@ -67,16 +58,15 @@ func (f *faultPlanner) bridge() bool {
 		return false
 	}
 	middle := f.d.IntN(len(f.w.nodes))
-	var links [][2]raft.NodeID
-	for i, a := range f.w.nodes {
-		for j, b := range f.w.nodes {
-			if i != middle && j != middle && i%2 != j%2 {
-				links = append(links, [2]raft.NodeID{a.id, b.id})
+	var halves [2][]Who
+	for i, n := range f.w.nodes {
+		for side := range halves {
+			if i == middle || i%2 == side {
+				halves[side] = append(halves[side], is(n.id))
 			}
 		}
 	}
-	f.lasting(f.cut(links))
-	return true
+	return f.split(halves[:]...)
 }
 
 // ring: everyone hears only its neighbours; no two see the same majority.
@@ -85,16 +75,11 @@ func (f *faultPlanner) ring() bool {
 	if k < 4 {
 		return false
 	}
-	var links [][2]raft.NodeID
-	for i, a := range f.w.nodes {
-		for j, b := range f.w.nodes {
-			if i != j && j != (i+1)%k && i != (j+1)%k {
-				links = append(links, [2]raft.NodeID{a.id, b.id})
-			}
-		}
+	pairs := make([][]Who, k)
+	for i, n := range f.w.nodes {
+		pairs[i] = []Who{is(n.id), is(f.w.nodes[(i+1)%k].id)}
 	}
-	f.lasting(f.cut(links))
-	return true
+	return f.split(pairs...)
 }
 
 // flap lets one link go and come many times.
@@ -104,11 +89,10 @@ func (f *faultPlanner) flap() bool {
 	}
 	a, b := f.twoNodes()
 	period := f.d.between(f.w.plan.Raft.TickMicros, 20*f.w.plan.Raft.TickMicros)
-	f.flapping(a.id, b.id, period, 4+f.d.IntN(10))
-	return true
+	return f.w.perform(Action{Verb: "flap", Who: is(a.id), Peer: is(b.id), Micros: period, Count: 4 + f.d.Int64N(10)})
 }
 
-func (f *faultPlanner) flapping(a, b raft.NodeID, period int64, left int) {
+func (f *faultPlanner) flapping(a, b raft.NodeID, period, left int64) {
 	if left == 0 || !f.running {
 		return
 	}
@@ -126,23 +110,20 @@ func (f *faultPlanner) slowLink() bool {
 	}
 	a, b := f.twoNodes()
 	extra := f.d.between(5*millisecond, 2*int64(f.w.plan.Raft.ElectionTicks)*f.w.plan.Raft.TickMicros)
-	f.w.net.slow[a.id][b.id] += extra
-	f.lasting(func() { f.w.net.slow[a.id][b.id] -= extra })
-	return true
+	return f.w.perform(Action{Verb: "slow", Links: []Link{{is(a.id), is(b.id)}}, Micros: extra, For: f.outage()})
 }
 
 // clientCut separates a member from all clients, not from its peers.
 func (f *faultPlanner) clientCut() bool {
 	n := f.someNode()
-	if n == nil || !n.clientUp {
+	if n == nil {
 		return false
 	}
-	n.clientUp = false
+	a := Action{Verb: "hide", Who: is(n.id), For: f.outage()}
 	if f.d.percent(50) {
-		f.w.load.connectionsLost(n) // noticed at once; else only by timeouts
+		a.Word = "noticed" // at once; else only by timeouts
 	}
-	f.lasting(func() { n.clientUp = true })
-	return true
+	return f.w.perform(a)
 }
 
 // resetLinks tells members that their links broke, though nobody is gone: raft
@@ -156,11 +137,11 @@ func (f *faultPlanner) resetLinks() bool {
 		if o == n {
 			continue
 		}
+		a := Action{Verb: "hint", Who: is(n.id), Peer: is(o.id), Word: "closed"}
 		if f.d.percent(50) {
-			n.enqueue(replica.PeerUnreachableEvent{Peer: o.id})
-		} else {
-			n.enqueue(replica.PeerClosedEvent{Peer: o.id})
+			a.Word = "unreachable"
 		}
+		f.w.perform(a)
 	}
 	return true
 }

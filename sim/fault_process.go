@@ -11,15 +11,14 @@ func (f *faultPlanner) killNode(n *Node) bool {
 	if n == nil {
 		return false
 	}
-	f.w.trace.line(f.w.now, whatCrash, uint8(n.id), "killed")
-	n.kill()
-	f.tellClosed(n)
-	if f.d.percent(20) {
-		// Then the machine goes too, before anything was synced again.
-		n.powerLoss()
+	a := Action{Verb: "kill", Who: is(n.id), For: f.outage()}
+	if !f.d.percent(20) {
+		return f.w.perform(a)
 	}
-	f.restartLater(n)
-	return true
+	// Then the machine goes too, before anything was synced again.
+	a.For = 0
+	f.w.perform(a)
+	return f.w.perform(Action{Verb: "crash", Who: is(n.id), For: f.outage()})
 }
 
 // power takes a machine's power, between two of its steps or while its next
@@ -29,14 +28,11 @@ func (f *faultPlanner) power() bool {
 	if n == nil {
 		return false
 	}
+	a := Action{Verb: "crash", Who: is(n.id), For: f.outage()}
 	if f.d.percent(40) && !n.armed() {
-		n.armSync(1)
-		return true
+		a.Word = "torn"
 	}
-	f.w.trace.line(f.w.now, whatCrash, uint8(n.id), "power lost")
-	n.powerLoss()
-	f.restartLater(n)
-	return true
+	return f.w.perform(a)
 }
 
 // torn takes it inside one of the next disk operations, so that writes are cut
@@ -49,19 +45,17 @@ func (f *faultPlanner) torn() bool {
 	if !f.d.percent(f.w.plan.Disk.TornPercent) {
 		return f.power()
 	}
+	a := Action{Verb: "crash", Who: is(n.id), For: f.outage(), Word: "op", Count: 1 + f.d.Int64N(6)}
 	if f.d.percent(80) {
-		n.armSync(1 + f.d.IntN(3))
-	} else {
-		n.armDisk(1 + f.d.IntN(6))
+		a.Word, a.Count = "sync", 1+f.d.Int64N(3)
 	}
-	return true
+	return f.w.perform(a)
 }
 
 // powerAll takes it from all machines at once.
 func (f *faultPlanner) powerAll() bool {
 	for _, n := range f.w.live() {
-		n.powerLoss()
-		f.restartLater(n)
+		f.w.perform(Action{Verb: "crash", Who: is(n.id), For: f.outage()})
 	}
 	return true
 }
@@ -76,28 +70,31 @@ func (f *faultPlanner) storm() bool {
 	return true
 }
 
+// stormOf brings it down; a little later it starts, and again later comes the
+// next blow. The last one is followed by an outage as any other.
 func (f *faultPlanner) stormOf(n *Node, left int) {
-	if left == 0 || n.removed || !f.running {
-		if !n.up {
-			f.restartLater(n)
-		}
+	if n.removed || !f.running {
 		return
 	}
-	if n.up && f.d.percent(50) {
-		n.kill()
-	} else {
-		n.powerLoss()
+	if left == 0 {
+		f.w.perform(Action{Verb: "start", Who: is(n.id)})
+		return
 	}
-	life := n.life
-	f.w.at(f.d.between(0, 20*millisecond), whatStart, uint8(n.id), func() {
-		if n.life == life && !n.up && !n.removed && f.running {
-			if f.d.percent(50) {
-				n.armDisk(1 + f.d.IntN(12))
-			}
-			n.start()
+	blow := Action{Verb: "crash", Who: is(n.id)}
+	if n.up && f.d.percent(50) {
+		blow.Verb = "kill"
+	}
+	f.w.perform(blow)
+	again := Action{Verb: "start", Who: is(n.id)}
+	if f.d.percent(50) {
+		again.Word, again.Count, again.For = "op", 1+f.d.Int64N(12), f.outage()
+	}
+	f.w.strikeAfter(f.d.between(0, 20*millisecond), func() {
+		if f.running {
+			f.w.perform(again)
 		}
 	})
-	f.w.at(f.d.between(21*millisecond, 80*millisecond), whatFault, uint8(n.id), func() { f.stormOf(n, left-1) })
+	f.w.strikeAfter(f.d.between(21*millisecond, 80*millisecond), func() { f.stormOf(n, left-1) })
 }
 
 // pause stops all of a process while time goes on (SIGSTOP, a long collection).
@@ -106,8 +103,7 @@ func (f *faultPlanner) pause() bool {
 	if n == nil {
 		return false
 	}
-	n.pausedUntil = f.w.now + f.d.around(f.w.plan.OutageMean)
-	return true
+	return f.w.perform(Action{Verb: "pause", Who: is(n.id), Micros: f.outage()})
 }
 
 // stallActor stops one of the three: a scheduler owes nobody fairness.
@@ -116,6 +112,5 @@ func (f *faultPlanner) stallActor() bool {
 	if n == nil {
 		return false
 	}
-	n.stalledUntil[f.d.IntN(3)] = f.w.now + f.d.around(f.w.plan.OutageMean/2)
-	return true
+	return f.w.perform(Action{Verb: "stall", Who: is(n.id), Word: actorNames[f.d.IntN(3)], Micros: f.outage() / 2})
 }

@@ -107,24 +107,28 @@ func (f *faultPlanner) start() {
 }
 
 func (f *faultPlanner) schedule(kind faultKind) {
-	f.w.at(f.d.around(f.w.plan.Faults[kind]), whatFault, 0, func() {
+	f.w.strikeAfter(f.d.around(f.w.plan.Faults[kind]), func() {
 		if !f.running {
 			return
 		}
 		if faultTable[kind].strike(f) {
 			f.w.count.add(CountFaults)
 			f.w.count.add("fault " + faultTable[kind].name)
-			f.w.trace.line(f.w.now, whatFault, 0, "%s", faultTable[kind].name)
 		}
 		f.schedule(kind)
 	})
 }
 
-// lasting records a fault that ends by itself after a while, or by heal.
-func (f *faultPlanner) lasting(undo func()) {
+// outage draws how long a fault lasts.
+func (f *faultPlanner) outage() int64 { return max(1, f.d.around(f.w.plan.OutageMean)) }
+
+// lastFor records a fault that ends by itself after a while (0: not), or by heal.
+func (f *faultPlanner) lastFor(micros int64, undo func()) {
 	r := &repair{undo: undo}
 	f.heals = append(f.heals, r)
-	f.w.at(f.d.around(f.w.plan.OutageMean), whatHeal, 0, func() { f.mend(r) })
+	if micros > 0 {
+		f.w.at(micros, whatHeal, 0, func() { f.mend(r) })
+	}
 }
 
 func (f *faultPlanner) mend(r *repair) {
@@ -138,22 +142,7 @@ func (f *faultPlanner) mend(r *repair) {
 // heal ends the fault phase. Either all is mended, or a minority stays broken
 // for good and only what is inside the rest is mended.
 func (f *faultPlanner) heal() {
-	f.running = false
-	for _, r := range f.heals {
-		f.mend(r)
-	}
-	f.heals = nil
-	f.w.net.perfect = true
-	for _, n := range f.w.nodes {
-		n.pausedUntil, n.stalledUntil, n.clientUp = 0, [3]int64{}, true
-		n.repairDisk()
-		if n.stuck() {
-			n.kill()
-		}
-		if !n.up && !n.removed && n.life > 0 {
-			n.start()
-		}
-	}
+	f.w.perform(Action{Verb: "heal"})
 	if f.w.plan.LeaveBroken {
 		// What operators have asked for ends first: who could spare whom in the
 		// middle of a change is another question.
@@ -190,16 +179,11 @@ func (f *faultPlanner) breakMinority() {
 			continue
 		}
 		spare--
-		n := f.w.node(m.ID)
-		n.broken, n.clientUp = true, false
-		f.w.count.add("members left broken")
-		f.w.trace.line(f.w.now, whatFault, uint8(n.id), "left broken")
+		a := Action{Verb: "leave", Who: is(m.ID), Word: "down"}
 		if f.d.percent(50) {
-			n.powerLoss()
-		} else {
-			f.cutOff(n, f.d.percent(50))
-			f.w.load.connectionsLost(n)
+			a.Word = pick(f.d, "cut", "deaf")
 		}
+		f.w.perform(a)
 	}
 }
 
@@ -237,14 +221,23 @@ func (f *faultPlanner) someNode() *Node {
 	return up[f.d.IntN(len(up))]
 }
 
-// restartLater brings a crashed member back after an outage.
-func (f *faultPlanner) restartLater(n *Node) {
+// restartAfter brings a crashed member back after an outage; 0: not.
+func (f *faultPlanner) restartAfter(n *Node, outage int64) {
+	if outage == 0 {
+		return
+	}
 	life := n.life
-	f.w.at(f.d.around(f.w.plan.OutageMean), whatStart, uint8(n.id), func() {
+	f.w.at(outage, whatStart, uint8(n.id), func() {
 		if n.life == life && !n.up && !n.removed && !n.broken {
 			n.start()
 		}
 	})
+}
+
+// restartLater does so after an outage that nobody chose: a supervisor's, or an
+// operator's who has to come first.
+func (f *faultPlanner) restartLater(n *Node) {
+	f.restartAfter(n, max(1, f.w.reactions.around(f.w.plan.OutageMean)))
 }
 
 // tellClosed: the machine is there, its process is gone. Whoever has a link to
@@ -252,7 +245,7 @@ func (f *faultPlanner) restartLater(n *Node) {
 func (f *faultPlanner) tellClosed(gone *Node) {
 	for _, n := range f.w.live() {
 		if n != gone && f.w.net.open(n.id, gone.id) && f.w.net.open(gone.id, n.id) {
-			n.later(f.d.between(500, 20*millisecond), whatFrame, func() {
+			n.later(f.w.reactions.between(500, 20*millisecond), whatFrame, func() {
 				n.enqueue(replica.PeerClosedEvent{Peer: gone.id})
 			})
 		}

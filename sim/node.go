@@ -27,6 +27,7 @@ type Node struct {
 	pausedUntil  int64
 	stalledUntil [3]int64
 	disk         diskState
+	outage       int64 // after a stop inside a disk operation, µs; 0: until somebody starts it
 
 	shadow   shadow
 	last     seen
@@ -158,7 +159,7 @@ func (n *Node) crashAtDisk(where string) {
 	n.w.trace.line(n.w.now, whatCrash, uint8(n.id), "power lost inside %s", where)
 	n.w.count.add("crashes inside a disk operation")
 	n.powerLoss()
-	n.w.faults.restartLater(n)
+	n.w.faults.restartAfter(n, n.outage)
 }
 
 // kill ends the process; the machine and its page cache live on.

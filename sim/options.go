@@ -9,6 +9,10 @@ type Options struct {
 	Nodes int
 	// Chaos is the length of the fault phase in µs; 0: drawn.
 	Chaos int64
+	// Script, if not nil, is what is done to the world, in order of time; the
+	// swarm draws no faults then. With a run's own Result.Script it is that run
+	// again.
+	Script []Action
 	// Trace, if not nil, gets one line an event; TraceJSON makes it NDJSON.
 	Trace     io.Writer
 	TraceJSON bool

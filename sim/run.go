@@ -18,6 +18,8 @@ type Result struct {
 	Count   Counters
 	Class   Class
 	Failure *Failure
+	// Script lists what was done to the world.
+	Script []Action
 	// Recent are the last lines of the trace before a failure.
 	Recent []string
 	// History of the clients, for the checkers and for drawing.
@@ -37,7 +39,7 @@ func Run(o Options) (r Result) {
 	if o.Trace != nil && !o.TraceJSON {
 		w.plan.Print(o.Trace)
 	}
-	w.run()
+	w.run(o.Script)
 	if o.Porcupine {
 		w.checkHistory(w.history())
 	}
@@ -66,7 +68,7 @@ func (w *World) result() Result {
 	w.plan.Print(&plan)
 	r := Result{
 		Seed: w.plan.Seed, Plan: plan.String(), Hash: w.trace.hash.Sum64(), Events: w.trace.events,
-		Virtual: w.now, Count: w.count, Failure: w.failure, History: w.history(),
+		Virtual: w.now, Count: w.count, Failure: w.failure, Script: w.script, History: w.history(),
 	}
 	if w.failure != nil {
 		r.Class = w.failure.Class

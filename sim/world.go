@@ -17,7 +17,12 @@ type World struct {
 	count Counters
 
 	// One stream of randomness for each part of the world.
-	netDraw, diskDraw, faultDraw, loadDraw, nodeDraw draw
+	// Reactions are of operators and machines to what happens: they belong to the
+	// run, where the swarm's faults come from a stream that a script does without.
+	netDraw, diskDraw, faultDraw, loadDraw, nodeDraw, reactions draw
+
+	script []Action               // what was done to this world so far
+	names  map[string]raft.NodeID // given by a scenario
 
 	nodes   []*Node // by id-1; ids are never used again
 	net     *network
@@ -59,6 +64,8 @@ func newWorld(o Options) *World {
 	w.faultDraw = newDraw(plan.Seed, "fault")
 	w.loadDraw = newDraw(plan.Seed, "load")
 	w.nodeDraw = newDraw(plan.Seed, "node")
+	w.reactions = newDraw(plan.Seed, "reactions")
+	w.names = map[string]raft.NodeID{}
 	w.net = newNetwork(w)
 	w.oracle = newOracle(w)
 	w.elected = newElections(w)
@@ -106,6 +113,13 @@ func (w *World) at(delay int64, what What, node uint8, run func()) {
 	w.heap.push(event{at: w.now + max(delay, 0), seq: w.seq, what: what, node: node, run: run})
 }
 
+// strikeAfter schedules a blow from outside. Of all that happens at one instant
+// blows come last, so that a recorded list of them finds the world as they did.
+func (w *World) strikeAfter(delay int64, run func()) {
+	w.seq++
+	w.heap.push(event{at: w.now + max(delay, 0), seq: w.seq | 1<<63, what: whatFault, run: run})
+}
+
 // runUntil lets events happen up to a virtual time, or until done says so.
 func (w *World) runUntil(end int64, done func() bool) bool {
 	for len(w.heap) > 0 && w.heap[0].at <= end {
@@ -139,9 +153,23 @@ const (
 )
 
 // run lives a whole life: warm-up, chaos, convergence, blackout, full check.
-func (w *World) run() {
+func (w *World) run(script []Action) {
 	w.build()
 	w.enter(PhaseWarmup)
+	if script != nil {
+		w.follow(script)
+	} else {
+		w.swarm()
+	}
+	w.converge(PhaseConverge)
+	w.faults.blackout()
+	w.converge(PhaseBlackout)
+	w.enter(PhaseDone)
+	w.checkEnd()
+}
+
+// swarm lets faults strike that are drawn from the seed.
+func (w *World) swarm() {
 	w.runUntil(w.plan.Warmup, nil)
 	w.enter(PhaseChaos)
 	w.faults.start()
@@ -149,12 +177,28 @@ func (w *World) run() {
 	// Few clients on a cluster that is mostly down get little done; and a run
 	// without faults tests nothing.
 	w.runUntil(w.now+2*w.plan.Chaos, func() bool { return w.count[CountFaults] >= faultsMin && w.count[CountOps] >= opsMin*2/3 })
+	w.runUntil(w.now, nil) // what else happens at this instant
 	w.faults.heal()
-	w.converge(PhaseConverge)
-	w.faults.blackout()
-	w.converge(PhaseBlackout)
-	w.enter(PhaseDone)
-	w.checkEnd()
+	w.perform(Action{Verb: "end"})
+}
+
+// follow does what a script says, each action as the last event of its instant.
+// Where the script does not heal, its end does.
+func (w *World) follow(script []Action) {
+	begin := w.plan.Warmup
+	if len(script) > 0 {
+		begin = min(begin, script[0].At)
+	}
+	w.runUntil(begin, nil)
+	w.enter(PhaseChaos)
+	w.faults.running = true
+	for _, a := range script {
+		w.runUntil(a.At, nil)
+		w.perform(a)
+	}
+	if w.faults.running {
+		w.perform(Action{Verb: "heal"})
+	}
 }
 
 // live lists the members that are up, in order of id.
