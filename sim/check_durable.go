@@ -25,19 +25,25 @@ func (n *Node) checkCommitted(commit raft.Index) {
 
 // quorumHolds tells whether both halves of a configuration hold an entry.
 func (w *World) quorumHolds(c *raft.Configuration, id raft.EntryID) bool {
-	return w.majorityHolds(c, id, false) && w.majorityHolds(c, id, true)
+	return w.quorum(c, func(n *Node) bool { return n.shadow.holds(id) })
 }
 
-// majorityHolds counts one half of a configuration. A half without voters
-// (there is no outgoing one) has nothing to say.
-func (w *World) majorityHolds(c *raft.Configuration, id raft.EntryID, old bool) bool {
+// quorum tells whether a majority of both halves of a configuration has a
+// property.
+func (w *World) quorum(c *raft.Configuration, has func(*Node) bool) bool {
+	return w.majority(c, false, has) && w.majority(c, true, has)
+}
+
+// majority counts one half of a configuration. A half without voters (there is
+// no outgoing one) has nothing to say.
+func (w *World) majority(c *raft.Configuration, old bool, has func(*Node) bool) bool {
 	voters, held := 0, 0
 	for _, m := range c.Members {
 		if old && !m.OldVoter || !old && !m.Voter {
 			continue
 		}
 		voters++
-		if node := w.node(m.ID); node != nil && node.shadow.holds(id) {
+		if node := w.node(m.ID); node != nil && has(node) {
 			held++
 		}
 	}

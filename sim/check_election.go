@@ -2,14 +2,16 @@ package sim
 
 import "github.com/holdfast-db/holdfast/raft"
 
-// elections checks R1 (at most one leader a term, ever), R2 (one durable vote
-// a member and term, across restarts) and R5 (a leader holds all that was
-// committed in earlier terms).
+// elections checks R1 (at most one leader a term, ever, and each with the
+// durable votes of a quorum), R2 (one durable vote a member and term, across
+// restarts), R5 (a leader holds all that was committed in earlier terms) and V3
+// (terms grow only by candidacies).
 type elections struct {
 	w       *World
 	leaders map[raft.Term]raft.NodeID
 	votes   map[ballot]raft.NodeID
-	newest  raft.Term
+	newest  raft.Term // that anybody has led in
+	opened  raft.Term // the largest that anybody has stood in
 }
 
 type ballot struct {
@@ -30,6 +32,7 @@ func (e *elections) leads(n *Node, term raft.Term) {
 		e.leaders[term] = n.id
 		e.w.count.add(CountLeaderChanges)
 	}
+	e.checkVotes(n, term)
 	e.newest = max(e.newest, term)
 	e.w.trace.line(e.w.now, whatRole, uint8(n.id), "leads in term %d", term)
 	e.checkComplete(n, term)
@@ -62,4 +65,29 @@ func (e *elections) voted(n *Node, hard raft.HardState) {
 		e.w.unsafe("R2 one vote a term", uint8(n.id), "voted for n%d and n%d in term %d", before, hard.Vote, hard.Term)
 	}
 	e.votes[b] = hard.Vote
+}
+
+// checkVotes is the cause of R1: a quorum of the candidate's configuration has
+// voted for it, in both halves of a joint one, and those votes are durable. One
+// turn may win an election and append a configuration, so either counts.
+func (e *elections) checkVotes(n *Node, term raft.Term) {
+	before, now := n.config0, raftOf(n.rep).Status().Config.Config
+	voted := func(m *Node) bool { return e.votes[ballot{m.id, term}] == n.id }
+	if !e.w.quorum(&before, voted) && !e.w.quorum(&now, voted) {
+		e.w.unsafe("R1 leaders are elected by a quorum", uint8(n.id), "n%d leads in term %d without the votes of a quorum of %v", n.id, term, now)
+	}
+}
+
+// began is V3, bounded term growth, at its root: a term begins when somebody who
+// has won a pre-vote, or was told to by the leader, stands in it. Asking for a
+// pre-vote raises nobody's term, however often and from behind whatever cut.
+func (e *elections) began(n *Node, events []raft.Event, term raft.Term) {
+	for i := range events {
+		if events[i].Kind == raft.EventBecameCandidate {
+			e.opened = max(e.opened, events[i].Term)
+		}
+	}
+	if term > e.opened {
+		e.w.unsafe("V3 terms begin with a candidate", uint8(n.id), "n%d is in term %d, nobody has stood in a later one than %d", n.id, term, e.opened)
+	}
 }

@@ -34,6 +34,7 @@ func (n *Node) checkPromise(to raft.NodeID, frame []byte) {
 		if !m.Reject && m.Match > n.shadow.last() {
 			n.w.unsafe("R7 acknowledged entries are durable", uint8(n.id), "acknowledges %d to n%d, durable is %s", m.Match, to, n.shadow.text())
 		}
+		n.checkSameEntry(&m, to)
 	}
 }
 
@@ -44,4 +45,17 @@ func (n *Node) checkVoteDurable(m *raft.Message, candidate raft.NodeID) {
 	}
 	n.w.unsafe("R2 a vote is durable before it is told", uint8(n.id), "%v says vote for n%d in term %d, durable is %s",
 		m.Type, candidate, m.Term, n.shadow.text())
+}
+
+// checkSameEntry: what is durable at the acknowledged index is the entry that
+// is meant, not one that was to be overwritten.
+func (n *Node) checkSameEntry(m *raft.Message, to raft.NodeID) {
+	node := raftOf(n.rep)
+	if m.Reject || node.Term() != m.Term {
+		return
+	}
+	if term, ok := termAt(node, m.Match); ok && !n.shadow.holds(raft.EntryID{Index: m.Match, Term: term}) {
+		n.w.unsafe("R7 acknowledged entries are durable", uint8(n.id), "acknowledges %d@%d to n%d, durable is another entry: %s",
+			m.Match, term, to, n.shadow.text())
+	}
 }

@@ -48,6 +48,45 @@ func TestChecksSee(t *testing.T) {
 			w.elected.leads(w.nodes[0], 99)
 			w.elected.leads(w.nodes[1], 99)
 		}},
+		"a leader without votes": {"R1", func(w *World) { w.elected.checkVotes(w.nodes[0], 99) }},
+		"a leader with a minority's votes": {"R1", func(w *World) {
+			w.elected.votes[ballot{2, 99}] = 1
+			w.elected.checkVotes(w.nodes[0], 99)
+		}},
+		"a term that nobody stood in": {"V3", func(w *World) {
+			n := w.nodes[0]
+			w.elected.began(n, []raft.Event{{Kind: raft.EventBecamePreCandidate, Term: w.elected.opened + 1}}, w.elected.opened+1)
+		}},
+		"a candidate that doesn't listen": {"V1", func(w *World) { w.nodes[0].checkFollows(9, raft.Candidate, 9) }},
+		"a leader that isn't a member": {"R9", func(w *World) {
+			n := w.leader()
+			n.id, n.last.role = 9, raft.Follower
+			n.checkLeads(raft.Leader, raftOf(n.rep).Commit())
+		}},
+		"a voter that has nothing": {"R9", func(w *World) {
+			n := w.leader()
+			learner := w.addNode(raft.Configuration{})
+			n.config0.Members = append(n.config0.Members, raft.Member{ID: learner.id})
+			n.checkPromoted(&raft.Configuration{Members: []raft.Member{{ID: learner.id, Voter: true}}})
+		}},
+		"an acknowledgement of an entry that is to be overwritten": {"R7", func(w *World) {
+			n := w.leader()
+			m := raft.Message{Type: raft.AppendEntriesReply, From: n.id, To: 2, Incarnation: 1, Term: n.shadow.hard.Term, Match: n.shadow.last()}
+			n.shadow.log[len(n.shadow.log)-1].term--
+			n.checkPromise(2, frame(m))
+		}},
+		"a write under a lock that was lost": {"K1", func(w *World) {
+			b, c := &w.load.locks, w.load.clients[0]
+			b.acquired(c, 5)
+			b.acquired(w.load.clients[1], 9)
+			b.wrote(c, 5, 7)
+			b.wrote(w.load.clients[1], 9, 12)
+			b.wrote(c, 5, 11)
+		}},
+		"a lock that two hold": {"K1", func(w *World) {
+			w.load.locks.acquired(w.load.clients[0], 5)
+			w.load.locks.acquired(w.load.clients[1], 5)
+		}},
 		"two votes": {"R2", func(w *World) {
 			w.elected.voted(w.nodes[0], raft.HardState{Term: 99, Vote: 1})
 			w.elected.voted(w.nodes[0], raft.HardState{Term: 99, Vote: 2})

@@ -19,6 +19,8 @@ type client struct {
 	nested int // inner writes of the transaction at hand
 	busy   *op
 	stop   bool
+	// role, if not nil, decides what this client does instead of the workload.
+	role clientRole
 	// known is what this client read last of each key, for compares.
 	known map[string]mvcc.KeyValue
 	// heard is the largest revision on the present connection, and which that is.
@@ -27,8 +29,19 @@ type client struct {
 	heardLife uint64
 }
 
-func (c *client) next() {
+// clientRole is a client with a purpose of its own.
+type clientRole interface {
+	// next is called when nothing is under way: at the start, and with every
+	// operation that has ended.
+	next(c *client, ended *op)
+}
+
+func (c *client) next(ended *op) {
 	if c.stop {
+		return
+	}
+	if c.role != nil {
+		c.role.next(c, ended)
 		return
 	}
 	c.w.at(c.w.loadDraw.around(c.w.plan.Load.ThinkMean), whatClient, 0, c.issue)
@@ -39,11 +52,17 @@ func (c *client) issue() {
 	if c.stop || c.busy != nil {
 		return
 	}
-	w := c.w
-	c.seq++
-	o := &op{kind: w.load.kind(), client: c.id, seq: c.seq, call: w.now, floor: w.load.told}
+	o := &op{kind: c.w.load.kind()}
 	c.compose(o)
 	c.chooseNode()
+	c.send(o)
+}
+
+// send begins an operation at the chosen member.
+func (c *client) send(o *op) {
+	w := c.w
+	c.seq++
+	o.client, o.seq, o.call, o.floor = c.id, c.seq, w.now, w.load.told
 	o.node = w.node(c.node)
 	o.life = o.node.life
 	c.busy = o
@@ -165,6 +184,7 @@ func (c *client) finish(o *op, a Answer, err error) {
 		w.count.add(CountAcked)
 		c.checkSession(o)
 		c.learn(o)
+		w.load.readBack(o)
 	case AnswerAmbiguous:
 		w.count.add(CountAmbiguous)
 		c.node = 0
@@ -174,7 +194,7 @@ func (c *client) finish(o *op, a Answer, err error) {
 			c.node = 0
 		}
 	}
-	c.next()
+	c.next(o)
 }
 
 // learn takes note of what an answer taught.

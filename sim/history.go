@@ -101,7 +101,7 @@ func responseOf(o *op) linearizability.Response {
 		return r
 	}
 	if o.result.Err != nil {
-		return linearizability.Response{Outcome: linearizability.Failed, Error: claimOf(o.result.Err)}
+		return linearizability.Response{Outcome: linearizability.Failed, Error: claimOfWrite(o)}
 	}
 	var r linearizability.Response
 	switch {
@@ -110,7 +110,7 @@ func responseOf(o *op) linearizability.Response {
 	case o.result.Delete != nil:
 		r = deleteResponse(o.result.Delete)
 	case o.result.Txn != nil:
-		r = txnResponse(o.result.Txn)
+		r = txnResponse(o.body.(*mvcc.TxnRequest), o.result.Txn)
 	}
 	r.Outcome, r.Revision = linearizability.OK, o.result.Revision
 	return r
@@ -124,6 +124,15 @@ func claimOf(err error) string {
 		return linearizability.ErrorFuture
 	}
 	return err.Error()
+}
+
+// claimOfWrite: that a revision is compacted is a claim about the one that a
+// request names; a transaction may name several.
+func claimOfWrite(o *op) string {
+	if _, ok := o.body.(*mvcc.TxnRequest); ok {
+		return "transaction: " + o.result.Err.Error()
+	}
+	return claimOf(o.result.Err)
 }
 
 func rangeResponse(r *mvcc.RangeResult) linearizability.Response {
@@ -142,11 +151,17 @@ func deleteResponse(r *mvcc.DeleteRangeResult) linearizability.Response {
 	return linearizability.Response{Deleted: r.Deleted, Prev: kvsOf(r.Prev)}
 }
 
-func txnResponse(r *mvcc.TxnResult) linearizability.Response {
+func txnResponse(b *mvcc.TxnRequest, r *mvcc.TxnResult) linearizability.Response {
 	t := linearizability.Response{Succeeded: r.Succeeded}
+	ops := b.Success
+	if !r.Succeeded {
+		ops = b.Failure
+	}
 	for i := range r.Ops {
 		var p linearizability.Response
 		switch o := &r.Ops[i]; {
+		case historic(&ops[i]):
+			continue
 		case o.Range != nil:
 			p = rangeResponse(o.Range)
 		case o.Put != nil:
@@ -154,7 +169,7 @@ func txnResponse(r *mvcc.TxnResult) linearizability.Response {
 		case o.Delete != nil:
 			p = deleteResponse(o.Delete)
 		case o.Txn != nil:
-			p = txnResponse(o.Txn)
+			p = txnResponse(ops[i].Txn, o.Txn)
 		}
 		p.Outcome = linearizability.OK
 		t.Responses = append(t.Responses, p)
@@ -226,10 +241,15 @@ func txnRequest(b *mvcc.TxnRequest) linearizability.Request {
 	return t
 }
 
+// historic: a read of the past inside a transaction. The checkers run the
+// transactions on the present and have no past; the oracle has checked it.
+func historic(o *mvcc.Op) bool { return o.Range != nil && o.Range.Revision > 0 }
+
 func branchRequests(ops []mvcc.Op) []linearizability.Request {
 	var list []linearizability.Request
 	for i := range ops {
 		switch o := &ops[i]; {
+		case historic(o):
 		case o.Range != nil:
 			list = append(list, rangeRequest(o.Range))
 		case o.Put != nil:

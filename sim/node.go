@@ -115,6 +115,7 @@ func (n *Node) config() replica.Config {
 	c.UncommittedBytesMax = r.UncommittedBytesMax
 	c.TailBytesMax, c.TailEntriesMax = r.TailBytesMax, r.TailEntriesMax
 	c.WatchFragmentBytes, c.WatchProgressTicks = k.WatchFragmentBytes, k.WatchProgressTicks
+	c.HistoryChunkBytes, c.WatchStepEvents, c.CompactStepKeys = k.HistoryChunkBytes, k.WatchStepEvents, k.CompactStepKeys
 	return c
 }
 

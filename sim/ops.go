@@ -135,10 +135,24 @@ func (c *client) compose(o *op) {
 		c.nested = 0
 		o.body = c.txn(0)
 	case opCompact:
-		o.body = &state.CompactRequest{Revision: c.w.load.told - d.around(60)}
+		o.body = &state.CompactRequest{Revision: c.compactAt()}
 	default:
 		c.composeLease(o)
 	}
+}
+
+// compactAt draws a revision to compact at: some way back, or at a delete, whose
+// event stays while that of every older one goes.
+func (c *client) compactAt() int64 {
+	d, changes := c.w.loadDraw, c.w.oracle.model.changes
+	if d.percent(40) {
+		for i := len(changes) - 1 - int(d.around(60)); i >= 0; i-- {
+			if changes[i].deleted && changes[i].main <= c.w.load.told {
+				return changes[i].main
+			}
+		}
+	}
+	return c.w.load.told - d.around(60)
 }
 
 func (c *client) composeLease(o *op) {

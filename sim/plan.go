@@ -59,6 +59,9 @@ type ReplicaKnobs struct {
 	CatchUpEntries      int
 	WatchFragmentBytes  int
 	WatchProgressTicks  int
+	HistoryChunkBytes   int
+	WatchStepEvents     int
+	CompactStepKeys     int
 }
 
 // NetKnobs describe every link. Rates are parts per million of frames.
@@ -94,6 +97,8 @@ type LoadKnobs struct {
 	Timeout       int64 // a client gives up waiting
 	LostPPM       int   // requests or answers lost on the way
 	SwitchPercent int   // of operations go to another member
+	Lockers       int   // clients that contend for a lock
+	EagerPercent  int   // of acknowledged writes are read back at once, elsewhere
 	LeaseTTLMax   int64 // seconds
 	Watchers      int
 	WatchCredit   int
@@ -153,10 +158,13 @@ func drawReplica(d draw) ReplicaKnobs {
 		BatchBytesMax:       pick(d, 512, 64<<10),
 		ApplyBytesMax:       pick(d, 256, 4<<10, 1<<20),
 		ApplyGapMax:         pick(d, 200, 5000),
-		SnapshotLogBytesMin: pick[int64](d, 64<<10, 128<<10, 512<<10, 4<<20),
+		SnapshotLogBytesMin: pick[int64](d, 16<<10, 64<<10, 128<<10, 512<<10, 4<<20),
 		CatchUpEntries:      pick(d, 0, 5, 50, 1000),
 		WatchFragmentBytes:  pick(d, 128, 1<<20),
 		WatchProgressTicks:  pick(d, 20, 100),
+		HistoryChunkBytes:   pick(d, 512, 8<<10, 256<<10),
+		WatchStepEvents:     pick(d, 1, 16, 4096),
+		CompactStepKeys:     pick(d, 1, 7, 1000),
 	}
 }
 
@@ -192,10 +200,12 @@ func drawLoad(d draw) LoadKnobs {
 		Timeout:       pick[int64](d, 700, 1500, 3000) * millisecond,
 		LostPPM:       pick(d, 0, 2_000, 20_000),
 		SwitchPercent: pick(d, 0, 5, 50),
+		Lockers:       pick(d, 0, 2, 3),
+		EagerPercent:  pick(d, 0, 10, 50),
 		LeaseTTLMax:   pick[int64](d, 1, 2, 4),
 		Watchers:      pick(d, 1, 2, 4),
 		WatchCredit:   pick(d, 1, 4, 100),
-		SlowWatcher:   pick[int64](d, 50, 5_000, 100_000),
+		SlowWatcher:   pick[int64](d, 50, 5_000, 100_000, 1_000_000),
 	}
 	for i := range k.Weights {
 		k.Weights[i] = opTable[i].weight

@@ -10,6 +10,7 @@ type turnInfo struct {
 	work    int64 // µs until the output exists
 	raft    raft.Checkpoint
 	persist []*raft.Persist
+	bid     raft.Term // a candidate's term, if its leader's word is in the batch
 }
 
 // before notes the state that a turn starts from, and draws how long it takes.
@@ -18,6 +19,7 @@ func (n *Node) before(a *actor, batch []replica.Event) turnInfo {
 	switch a.id {
 	case replica.ToCore:
 		t.raft = raftOf(n.rep).Checkpoint()
+		t.bid = n.outbid(batch)
 	case replica.ToLog:
 		for _, ev := range batch {
 			if p := replica.PersistOf(ev); p != nil {
@@ -103,7 +105,10 @@ func (n *Node) afterCore(t turnInfo, out *replica.Output) {
 	if role == raft.Leader && (n.last.role != raft.Leader || n.last.term != term) {
 		w.elected.leads(n, term)
 	}
+	w.elected.began(n, out.Trace, term)
+	n.checkFollows(t.bid, role, term)
 	n.checkMonotonic(term, commit)
+	n.checkLeads(role, commit)
 	if role != n.last.role || term != n.last.term {
 		w.trace.mark(w.now, whatRole, uint8(n.id), uint64(role), uint64(term), uint64(commit))
 	}

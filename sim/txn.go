@@ -51,6 +51,11 @@ func (c *client) innerRange() *mvcc.RangeRequest {
 	if d.percent(30) {
 		q.Limit = d.between(1, 5)
 	}
+	if d.percent(8) {
+		// Now and then of a revision that is compacted, or yet to come: then the
+		// whole transaction has no effect, whoever applies it (etcd #18667).
+		q.Revision = max(1, c.w.load.told-d.around(40)+2)
+	}
 	return q
 }
 

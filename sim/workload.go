@@ -24,6 +24,8 @@ type workload struct {
 	// answering is when the answers of the turn under way leave the member.
 	answering int64
 	weights   int
+	eager     *client // reads back what others have written
+	locks     lockBook
 }
 
 func newWorkload(w *World) *workload {
@@ -39,8 +41,10 @@ func (l *workload) start() {
 	for i := range l.w.plan.Load.Clients {
 		c := &client{w: l.w, id: i + 1, known: map[string]mvcc.KeyValue{}}
 		l.clients = append(l.clients, c)
-		c.next()
+		c.next(nil)
 	}
+	l.startEager()
+	l.startLockers()
 	for i := range l.w.plan.Load.Watchers {
 		s := newWatchStream(l.w, i)
 		l.streams = append(l.streams, s)
@@ -109,7 +113,7 @@ func (l *workload) resume() {
 		if c.stop {
 			c.stop = false
 			if c.busy == nil {
-				c.next()
+				c.next(nil)
 			}
 		}
 	}

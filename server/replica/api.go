@@ -79,6 +79,13 @@ type Config struct {
 	WatchFragmentBytes int
 	// WatchProgressTicks is the period of progress notifications.
 	WatchProgressTicks int
+
+	// HistoryChunkBytes is the size of a full-grown chunk of history; what lies
+	// scattered in old ones is rewritten by compaction.
+	HistoryChunkBytes int
+	// WatchStepEvents and CompactStepKeys bound what the apply actor does for
+	// watchers that are behind, and for compaction, between two looks at its queue.
+	WatchStepEvents, CompactStepKeys int
 }
 
 // Actor is one of the three state machines of a Replica. The driver gives it

@@ -36,12 +36,8 @@ type Apply struct {
 	snapshot   func(*state.State, raft.SnapshotMeta) Job
 }
 
-// Slices of work between two looks at the queue.
-const (
-	compactKeysPerStep = 1000
-	watchEventsPerStep = 4096
-	leasesPerTick      = 10 // 1,000 a second at the default tick, as etcd has it
-)
+// leasesPerTick end at most: 1,000 a second at the default tick, as etcd has it.
+const leasesPerTick = 10
 
 // Step takes one event.
 func (a *Apply) Step(ev Event, out *Output) {
@@ -108,9 +104,9 @@ func (a *Apply) slices(out *Output) {
 		return
 	}
 	if a.compacting {
-		a.compacting = !a.state.CompactStep(compactKeysPerStep)
+		a.compacting = !a.state.CompactStep(a.cfg.CompactStepKeys)
 	}
-	if behind := a.hub.Step(watchEventsPerStep, a.emit); a.compacting || behind {
+	if behind := a.hub.Step(a.cfg.WatchStepEvents, a.emit); a.compacting || behind {
 		a.continuing = true
 		out.Events = append(out.Events, continueEvent{})
 	}

@@ -36,6 +36,9 @@ func DefaultConfig() Config {
 		TailEntriesMax:      8192,
 		WatchFragmentBytes:  2 << 20,
 		WatchProgressTicks:  60_000, // 10 min
+		HistoryChunkBytes:   256 << 10,
+		WatchStepEvents:     4096,
+		CompactStepKeys:     1000,
 	}
 }
 
@@ -56,7 +59,8 @@ func (c *Config) validate() error {
 		{"SegmentBytes", c.SegmentBytes}, {"BatchCommandsMax", int64(c.BatchCommandsMax)},
 		{"BatchBytesMax", int64(c.BatchBytesMax)}, {"PendingMax", int64(c.PendingMax)},
 		{"ApplyGapMax", int64(c.ApplyGapMax)}, {"ApplyBytesMax", int64(c.ApplyBytesMax)},
-		{"SnapshotLogBytesMin", c.SnapshotLogBytesMin},
+		{"SnapshotLogBytesMin", c.SnapshotLogBytesMin}, {"HistoryChunkBytes", int64(c.HistoryChunkBytes)},
+		{"WatchStepEvents", int64(c.WatchStepEvents)}, {"CompactStepKeys", int64(c.CompactStepKeys)},
 	}
 	for _, p := range positive {
 		if p.value <= 0 {

@@ -38,6 +38,14 @@ func RestoreOf(ev Event) *raft.SnapshotMeta {
 // if it was refused before.
 func RequestIDOf(r *Request) state.RequestID { return r.id }
 
+// MessageOf returns the message of raft's that a peer's frame carries, or nil.
+func MessageOf(ev Event) *raft.Message {
+	if f, ok := ev.(FrameEvent); ok {
+		return f.message
+	}
+	return nil
+}
+
 // Raft is the core's protocol state, for checks between events. Only the
 // core's goroutine may use it.
 func (c *Core) Raft() *raft.Node { return c.node }

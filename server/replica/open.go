@@ -174,8 +174,11 @@ func holds(rec *wal.Recovered, id raft.EntryID) bool {
 }
 
 func (r *Replica) stateOptions(config raft.Configuration) state.Options {
-	return state.Options{Members: membership(config).Members, LeaseChanged: r.Apply.leaseChanged,
-		AuthChanged: r.Apply.cfg.AuthChanged, TokenAssigned: r.Apply.cfg.TokenAssigned}
+	return state.Options{
+		Members: membership(config).Members, LeaseChanged: r.Apply.leaseChanged,
+		AuthChanged: r.Apply.cfg.AuthChanged, TokenAssigned: r.Apply.cfg.TokenAssigned,
+		Store: mvcc.Options{ChunkBytes: r.Apply.cfg.HistoryChunkBytes},
+	}
 }
 
 func raftConfig(cfg *Config, rec *wal.Recovered) raft.Config {

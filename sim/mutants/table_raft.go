@@ -85,9 +85,12 @@ var raftMutants = []mutant{
 			"RequestVote: (*Node).onRequestVote, RequestVoteReply: (*Node).onVoteReply,\n		AppendEntries: (*Node).onAppendEntries, AppendEntriesReply: (*Node).onStale,\n		Heartbeat: (*Node).onHeartbeat, HeartbeatReply",
 			"RequestVote: (*Node).onRequestVote, RequestVoteReply: (*Node).onVoteReply,\n		AppendEntries: (*Node).onStale, AppendEntriesReply: (*Node).onStale,\n		Heartbeat: (*Node).onStale, HeartbeatReply"},
 	}},
-	{id: "15", name: "a repeated old rejection moves next below match", edits: []edit{
+	{id: "15a", name: "a repeated old rejection moves next below match", edits: []edit{
 		{"raft/replicate.go", "p.state == SnapshotTransfer || prev <= p.match || prev > n.log.last() ||\n		p.state == Probe && prev != p.next-1 || p.state == Replicate && prev >= p.next", "prev > n.log.last()"},
 		{"raft/progress.go", "p.state, p.next, p.paused = Probe, max(next, p.match+1), false", "p.state, p.next, p.paused = Probe, next, false"},
+	}},
+	{id: "15b", name: "a log that disagrees at the leader's first entry is probed for ever", edits: []edit{
+		{"raft/replicate.go", "	p.probe(min(agree.Index, below) + 1)\n", "	p.probe(min(agree.Index, m.Hint.Index) + 1)\n"},
 	}},
 	{id: "16", name: "a request for a pre-vote raises the term", edits: []edit{
 		{"raft/dispatch.go", "		return true // asks about a term that nobody has begun", "		break"},

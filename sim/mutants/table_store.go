@@ -48,7 +48,7 @@ var watchMutants = []mutant{
 	{id: "61b", name: "a watcher that has caught up gets a revision twice", edits: []edit{
 		{"mvcc/deliver.go", "		w.cursor = end + 1\n		if w.cursor > h.published {", "		w.cursor = end\n		if w.cursor >= h.published {"},
 	}},
-	{id: "62", name: "after a snapshot a watcher starts again from the first revision", edits: []edit{
+	{id: "62a", name: "after a snapshot a watcher starts again from the first revision", edits: []edit{
 		{"mvcc/hub.go", "			w.cursor = max(w.cursor, before+1)\n", "			w.cursor = max(s.compacted, 1)\n"},
 	}},
 	{id: "62b", name: "after a snapshot a watcher goes on from the snapshot", edits: []edit{
@@ -72,7 +72,7 @@ var watchMutants = []mutant{
 }
 
 var leaseMutants = []mutant{
-	{id: "65", name: "a new leader does not extend the leases", edits: []edit{
+	{id: "65a", name: "a new leader does not extend the leases", edits: []edit{
 		{"server/replica/apply_leases.go", "a.lessor.set(l.ID, a.now+a.life(l.RemainingTTL())+grace)", "a.lessor.set(l.ID, a.now+grace-grace)"},
 	}},
 	{id: "66a", name: "a keep-alive succeeds while the revocation is on its way", edits: []edit{
@@ -87,7 +87,19 @@ var leaseMutants = []mutant{
 	{id: "66d", name: "a leader answers keep-alives without asking a quorum", edits: []edit{
 		{"server/replica/reads.go", "	round := q.waiting\n	if c.role", "	if c.role == raft.Leader {\n		kept := q.waiting[:0:0]\n		for _, r := range q.waiting {\n			if r.Kind == KeepAlive {\n				out.Events = append(out.Events, readyEvent{Term: c.term, Start: c.now, Requests: []*Request{r}})\n			} else {\n				kept = append(kept, r)\n			}\n		}\n		if q.waiting = kept; len(kept) == 0 {\n			return\n		}\n	}\n	round := q.waiting\n	if c.role"},
 	}},
-	{id: "67", name: "leases run out at half their time", edits: []edit{
+	{id: "65b", name: "a new leader gives leases no more than their TTL", edits: []edit{
+		{"server/replica/apply_leases.go", "	grace := uint64(a.cfg.ElectionTicks)\n", "	grace := uint64(0)\n"},
+	}},
+	{id: "66e", name: "a keep-alive is answered and moves no deadline", edits: []edit{
+		{"server/replica/apply_leases.go", "	a.lessor.extend(id, round.Start+a.life(lease.TTL))\n", ""},
+	}},
+	{id: "67b", name: "nothing is allowed for a clock that lags", edits: []edit{
+		{"server/replica/apply_leases.go", "*perSecond + uint64(a.cfg.LateTicks)\n", "*perSecond\n"},
+	}},
+	{id: "67c", name: "the start of a keep-alive's round is read on the wrong clock", edits: []edit{
+		{"server/replica/apply.go", "		ev.Start = a.fromCore(ev.Start, ev.Now)\n", ""},
+	}},
+	{id: "67a", name: "leases run out at half their time", edits: []edit{
 		{"server/replica/apply_leases.go", "	return uint64(max(seconds, 0))*perSecond + uint64(a.cfg.LateTicks)\n", "	return uint64(max(seconds, 0))*perSecond/2 + uint64(a.cfg.LateTicks)\n"},
 	}},
 }
