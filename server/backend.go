@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 
@@ -22,6 +23,7 @@ type backend struct {
 	replica  *replica.Replica
 	driver   *driver
 	metrics  *metrics
+	log      *slog.Logger
 	head     head
 	streams  atomic.Uint64 // the last watch stream's id
 	stopped  chan struct{}

@@ -28,7 +28,7 @@ func (b *backend) newGRPC(svc *api.Service) (*grpc.Server, *api.Guard) {
 	s := grpc.NewServer(
 		grpc.Creds(handshaken{}),
 		grpc.ForceServerCodecV2(api.NewCodec()),
-		grpc.UnaryInterceptor(b.metrics.unary(guard.Unary)),
+		grpc.UnaryInterceptor(b.logUnary(b.metrics.unary(guard.Unary))),
 		grpc.StreamInterceptor(b.metrics.stream(guard.Stream)),
 		grpc.MaxRecvMsgSize(b.settings.requestBytesMax()+grpcOverheadBytes),
 		grpc.MaxSendMsgSize(math.MaxInt32),

@@ -29,7 +29,7 @@ func (s *Server) run() {
 	var guard *api.Guard
 	s.splitter = newSplitter(s.metrics, s.clientTLS, s.log)
 	s.grpc, guard = s.backend.newGRPC(svc)
-	s.http = &http.Server{Handler: s.backend.httpHandler(svc), ReadHeaderTimeout: handshakeTimeout}
+	s.http = &http.Server{Handler: s.backend.httpHandler(svc), ReadHeaderTimeout: handshakeTimeout, ErrorLog: quietLog(s.log)}
 	s.driver.start()
 	s.work.Go(guard.Run)
 	s.work.Go(s.becomeReady)
@@ -148,6 +148,7 @@ func (s *Server) teardown() {
 	s.work.Wait()
 	s.stopErr = errors.Join(s.driver.err, s.replica.Close())
 	s.log.Info("stopped", "member-id", hex(s.settings.member))
+	s.stopErr = errors.Join(s.stopErr, s.closeLog())
 }
 
 func (s *Server) stopClients() {

@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"sync"
 
@@ -31,6 +30,7 @@ import (
 type Server struct {
 	settings *settings
 	log      *slog.Logger
+	closeLog func() error
 	metrics  *metrics
 	replica  *replica.Replica
 	driver   *driver
@@ -61,15 +61,17 @@ func Start(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		settings: set, log: cfg.Logger, metrics: newMetrics(),
+		settings: set, log: cfg.Logger, closeLog: func() error { return nil }, metrics: newMetrics(),
 		stopping: make(chan struct{}), ready: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if s.log == nil {
-		s.log = NewLogger(os.Stderr, set.level)
+		if s.log, s.closeLog, err = set.log.open(); err != nil {
+			return nil, err
+		}
 	}
 	s.announce()
 	if err := s.open(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.closeLog())
 	}
 	s.run()
 	return s, nil
@@ -198,7 +200,7 @@ func (s *Server) listenPeers() (out []net.Listener, err error) {
 func (s *Server) wire() {
 	s.driver = newDriver(s.replica, s.log, s.metrics)
 	s.backend = &backend{
-		settings: s.settings, replica: s.replica, driver: s.driver, metrics: s.metrics,
+		settings: s.settings, replica: s.replica, driver: s.driver, metrics: s.metrics, log: s.log,
 		stopped: make(chan struct{}),
 	}
 	s.driver.pulse = s.backend.pulse

@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -20,7 +19,7 @@ type settings struct {
 	cluster, member uint64
 	initial         raft.Configuration
 	existing        bool // join a running cluster
-	level           slog.Level
+	log             logSettings
 	gates           map[string]bool // by name: every feature gate
 	tls             tlsRules
 }
@@ -39,7 +38,7 @@ func (c Config) Check() error {
 // resolve checks a Config. Errors name the flag and say what to change.
 func (c Config) resolve() (*settings, error) {
 	s := &settings{Config: c}
-	for _, step := range []func() error{s.checkTimes, s.checkLimits, s.parseURLs, s.parseTLS, s.parseCluster, s.parseLevel, s.parseGates} {
+	for _, step := range []func() error{s.checkTimes, s.checkLimits, s.parseURLs, s.parseTLS, s.parseCluster, s.parseLog, s.parseGates} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -160,13 +159,6 @@ func (s *settings) identify(byName map[string][]string) {
 		return 1
 	})
 	s.cluster = ClusterID(ids)
-}
-
-func (s *settings) parseLevel() error {
-	if err := s.level.UnmarshalText([]byte(s.LogLevel)); err != nil {
-		return fmt.Errorf("--log-level must be debug, info, warn or error (set to %q)", s.LogLevel)
-	}
-	return nil
 }
 
 func (s *settings) parseGates() (err error) {

@@ -22,6 +22,7 @@ import (
 )
 
 func main() {
+	tameLibraries()
 	if err := execute(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "holdfast:", err)
 		os.Exit(exitCode(err))

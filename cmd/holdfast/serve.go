@@ -76,6 +76,7 @@ func serve(cfg server.Config) error {
 		}
 		return exitWith(code, err)
 	}
+	adoptLog(s.Logger())
 	select {
 	case got := <-signals:
 		s.Logger().Info("stopping", "signal", got.String())

@@ -27,6 +27,7 @@ const (
 	porcupine  = "github.com/anishathalye/porcupine"
 	xsys       = "golang.org/x/sys/..."
 	yaml       = "sigs.k8s.io/yaml"
+	lumberjack = "gopkg.in/natefinch/lumberjack.v2"
 )
 
 // rules is the house, floor by floor: a package stands on what is above it in this table, never below.
@@ -48,7 +49,7 @@ var rules = map[string]rule{
 	"server/api": {[]string{"raft", "mvcc", "server/auth", "server/state", "server/replica", etcdAPI, grpc, protobuf},
 		"etcd's protobufs stop here"},
 	"server": {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "transport/tcp", "server/auth", "server/state", "server/replica", "server/api",
-		"internal/disk", "internal/clock", "internal/pki", "internal/tlsconf", etcdAPI, grpc, protobuf, prometheus, xsys}, "the driver: everything but the command line"},
+		"internal/disk", "internal/clock", "internal/pki", "internal/tlsconf", etcdAPI, grpc, protobuf, prometheus, xsys, lumberjack}, "the driver: everything but the command line"},
 	"server/options": {[]string{"server", yaml}, "reads what an operator says into a server's configuration, and starts nothing"},
 	"sim": {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "server/state", "server/replica", "linearizability",
 		"internal/disk", "internal/clock", xxhash}, "the other driver of the same Replica: no real socket, no gRPC"},

@@ -53,7 +53,6 @@ func TestParse(t *testing.T) {
 		{"the last of two", "--snapshot-catchup-entries 5 --snapshot-catchup-entries=7", "", "", func(c *server.Config) { c.CatchUpEntries = 7 }},
 		{"the last of two lists", "--log-outputs a,b --log-outputs stderr", "", "", func(c *server.Config) {
 			c.LogOutputs = "stderr"
-			c.Warnings = []string{"--log-outputs has no effect: log lines go to stderr"}
 		}},
 		{"number with a base", "--max-concurrent-streams 0x10", "", "", func(c *server.Config) { c.MaxConcurrentStreams = 16 }},
 		{"Unicode's µ", "--watch-progress-notify-interval 200000µs", "", "", func(c *server.Config) { c.WatchProgressInterval = 200 * time.Millisecond }},

@@ -21,17 +21,14 @@ func monitoring() []Option {
 func logging() []Option {
 	return []Option{
 		{Name: "logger", Class: Inert, Why: "there is one logger", Help: "Only zap.", bind: text(nowhere("zap"))},
-		{Name: "log-outputs", Class: Inert, Why: "log lines go to stderr",
-			Help: "default, stderr, stdout or files.", bind: list(func(c *server.Config) *string { return &c.LogOutputs })},
+		{Name: "log-outputs", Help: "default (stderr), stderr, stdout or files.", bind: list(func(c *server.Config) *string { return &c.LogOutputs })},
 		{Name: "log-level", Help: "debug, info, warn, error, panic or fatal.",
 			bind: text(func(c *server.Config) *string { return &c.LogLevel })},
-		{Name: "log-format", Class: Inert, Why: "log lines are JSON",
-			Help: "json or console.", bind: text(func(c *server.Config) *string { return &c.LogFormat })},
-		{Name: "enable-log-rotation", Class: Refused, Why: "log lines go to stderr; rotate what collects them",
-			Help: "Rotate the one file of --log-outputs.", bind: truth(func(c *server.Config) *bool { return &c.LogRotation })},
-		{Name: "log-rotation-config-json", Class: Inert, Why: "log lines go to stderr",
-			Help: "When to rotate, and what to keep.", bind: text(func(c *server.Config) *string { return &c.LogRotationConfig })},
-		{Name: "warning-unary-request-duration", Class: Inert, Why: "slow requests are not logged yet", Help: "Log a request that takes longer.",
+		{Name: "log-format", Help: "json or console.", bind: text(func(c *server.Config) *string { return &c.LogFormat })},
+		{Name: "enable-log-rotation", Help: "Rotate the one file of --log-outputs.", bind: truth(func(c *server.Config) *bool { return &c.LogRotation })},
+		{Name: "log-rotation-config-json",
+			Help: "When to rotate (maxsize in MB), and what to keep (maxbackups, maxage in days), as JSON.", bind: text(func(c *server.Config) *string { return &c.LogRotationConfig })},
+		{Name: "warning-unary-request-duration", Help: "Log a request that takes longer.",
 			bind: span(func(c *server.Config) *time.Duration { return &c.WarningUnary })},
 	}
 }
