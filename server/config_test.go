@@ -85,7 +85,7 @@ func TestConfigErrors(t *testing.T) {
 		{"cluster without URL", func(c *Config) { c.InitialCluster = "default" }, `--initial-cluster: "default" is not NAME=URL`},
 		{"two members, one URL", func(c *Config) { c.InitialCluster = "default=http://localhost:2380,b=http://localhost:2380" },
 			"--initial-cluster: b and default have the same peer URL http://localhost:2380"},
-		{"level", func(c *Config) { c.LogLevel = "loud" }, `--log-level must be debug, info, warn or error (set to "loud")`},
+		{"level", func(c *Config) { c.LogLevel = "loud" }, `--log-level must be debug, info, warn, error, panic or fatal (set to "loud")`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := DefaultConfig()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 	"strings"
 	"time"
 
@@ -16,22 +15,27 @@ type clientFlags struct {
 	endpoints string
 	timeout   time.Duration
 	output    string
+	tls       tlsFlags
 }
 
 func (f *clientFlags) bind(cmd *cobra.Command) {
 	endpoints := "127.0.0.1:2379"
-	for _, name := range []string{"ETCDCTL_ENDPOINTS", "HOLDFAST_ENDPOINTS"} {
-		if v := os.Getenv(name); v != "" {
-			endpoints = v
-		}
+	if v := fromEnv("ENDPOINTS"); v != "" {
+		endpoints = v
 	}
 	cmd.Flags().StringVar(&f.endpoints, "endpoints", endpoints, "members to ask, separated by commas ($HOLDFAST_ENDPOINTS)")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 5*time.Second, "how long to wait for an answer")
+	f.tls.bind(cmd)
 	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text or json")
 }
 
 func (f *clientFlags) connect() (*clientv3.Client, error) {
+	secure, err := f.tls.config()
+	if err != nil {
+		return nil, exitWith(exitConfig, err)
+	}
 	return clientv3.New(clientv3.Config{
+		TLS:         secure,
 		Endpoints:   strings.Split(f.endpoints, ","),
 		DialTimeout: f.timeout,
 		Logger:      zap.NewNop(), // what goes wrong is in the error

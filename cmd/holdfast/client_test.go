@@ -16,7 +16,7 @@ import (
 )
 
 // startMember runs a member in this process and returns its client address.
-func startMember(t *testing.T) (address, dir string) {
+func startMember(t *testing.T, edit ...func(*server.Config)) (address, dir string) {
 	t.Helper()
 	var urls []string
 	for range 2 {
@@ -31,6 +31,9 @@ func startMember(t *testing.T) (address, dir string) {
 	cfg.ListenClientURLs, cfg.AdvertiseClientURLs = urls[0], urls[0]
 	cfg.ListenPeerURLs, cfg.InitialAdvertisePeerURLs = urls[1], urls[1]
 	cfg.Logger = slog.New(slog.DiscardHandler)
+	for _, f := range edit {
+		f(&cfg)
+	}
 	s, err := server.Start(cfg)
 	if err != nil {
 		t.Fatal(err)
