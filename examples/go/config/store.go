@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-db/holdfast/examples/go/connect"
+)
+
+// version is one entry of a setting's history.
+type version struct {
+	Value string    `json:"value"`
+	By    string    `json:"by,omitempty"`
+	At    time.Time `json:"at"`
+	Note  string    `json:"note,omitempty"`
+	ID    string    `json:"id"` // tells a writer whether an entry is its own
+}
+
+// store reads and writes settings.
+type store struct {
+	client *clientv3.Client
+	by     string
+}
+
+func current(name string) string           { return "config/" + name }
+func historyOf(name string) string         { return "config-history/" + name + "/" }
+func entry(name string, number int) string { return fmt.Sprintf("%s%08d", historyOf(name), number) }
+func missing(name string) error            { return fmt.Errorf("there is no setting %q", name) }
+func newest() []clientv3.OpOption          { return clientv3.WithLastKey() }
+func absent(key string) clientv3.Cmp       { return clientv3.Compare(clientv3.CreateRevision(key), "=", 0) }
+func (s store) now() time.Time             { return time.Now().UTC().Truncate(time.Second) }
+
+// set writes a new version and returns its number. Two writers at once never overwrite each other's history: the
+// transaction holds only if nobody has written this very version, and whoever lost takes the next number.
+//
+// The same guard answers "what if I do this twice?": an attempt whose outcome is unclear is repeated, finds the version
+// taken, and sees by the id that it was itself.
+func (s store) set(ctx context.Context, name, value, note string) (number int, err error) {
+	mine := version{Value: value, By: s.by, At: s.now(), Note: note, ID: rand.Text()}
+	encoded, err := json.Marshal(mine)
+	if err != nil {
+		return 0, err
+	}
+	err = connect.Retry(ctx, func(ctx context.Context) error {
+		for {
+			last, number0, err := s.last(ctx, name)
+			if err != nil {
+				return err
+			}
+			if number = number0; last.ID == mine.ID {
+				return nil
+			}
+			number++
+			done, err := s.client.Txn(ctx).
+				If(absent(entry(name, number))).
+				Then(clientv3.OpPut(entry(name, number), string(encoded)), clientv3.OpPut(current(name), value)).
+				Commit()
+			if err != nil || done.Succeeded {
+				return err
+			}
+		}
+	})
+	return number, err
+}
+
+// last returns the newest version and its number, 0 when there is none.
+func (s store) last(ctx context.Context, name string) (version, int, error) {
+	r, err := s.client.Get(ctx, historyOf(name), newest()...)
+	if err != nil || len(r.Kvs) == 0 {
+		return version{}, 0, err
+	}
+	var v version
+	var number int
+	if err := json.Unmarshal(r.Kvs[0].Value, &v); err != nil {
+		return version{}, 0, fmt.Errorf("%s: %w", r.Kvs[0].Key, err)
+	}
+	_, err = fmt.Sscanf(string(r.Kvs[0].Key[len(historyOf(name)):]), "%d", &number)
+	return v, number, err
+}
+
+func (s store) get(ctx context.Context, name string) (string, error) {
+	r, err := s.client.Get(ctx, current(name))
+	if err != nil {
+		return "", err
+	}
+	if len(r.Kvs) == 0 {
+		return "", missing(name)
+	}
+	return string(r.Kvs[0].Value), nil
+}
+
+// history returns all versions, the oldest first.
+func (s store) history(ctx context.Context, name string) ([]version, error) {
+	r, err := s.client.Get(ctx, historyOf(name), clientv3.WithPrefix())
+	if err != nil {
+		return nil, err
+	}
+	if len(r.Kvs) == 0 {
+		return nil, missing(name)
+	}
+	versions := make([]version, len(r.Kvs))
+	for i, kv := range r.Kvs {
+		if err := json.Unmarshal(kv.Value, &versions[i]); err != nil {
+			return nil, fmt.Errorf("%s: %w", kv.Key, err)
+		}
+	}
+	return versions, nil
+}
+
+// rollback writes an old version's value as the newest one. History only grows: the bad change stays in it, for those
+// who want to know in a year why the application failed that Tuesday.
+func (s store) rollback(ctx context.Context, name string, number int, note string) (int, error) {
+	versions, err := s.history(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	if number > len(versions) {
+		return 0, fmt.Errorf("%s has %d versions, not %d", name, len(versions), number)
+	}
+	if note == "" {
+		note = fmt.Sprintf("rollback to version %d", number)
+	}
+	return s.set(ctx, name, versions[number-1].Value, note)
+}
+
+// watch prints the value and then every change. It starts behind the revision that it read, so nothing falls between
+// the two. If it was away for so long that the changes it missed have been compacted, the watch ends with an error that
+// says so, and it starts over from the value of now: then, and only then, are changes skipped, and it says that too.
+func (s store) watch(ctx context.Context, out io.Writer, name string) error {
+	for {
+		r, err := s.client.Get(ctx, current(name))
+		if err != nil {
+			return err
+		}
+		for _, kv := range r.Kvs {
+			fmt.Fprintf(out, "%s = %s\n", name, kv.Value)
+		}
+		err = s.follow(ctx, out, name, r.Header.Revision+1)
+		if !errors.Is(err, errCompacted) {
+			return err
+		}
+		fmt.Fprintln(out, "(changes were missed: they have been compacted)")
+	}
+}
+
+var errCompacted = errors.New("the watch's next revision has been compacted")
+
+func (s store) follow(ctx context.Context, out io.Writer, name string, from int64) error {
+	// A watch that lost its member goes on at another, from where it was; the library sees to that. RequireLeader makes
+	// a member that is cut off from the others say so, instead of keeping silent.
+	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
+	defer cancel()
+	for r := range s.client.Watch(ctx, current(name), clientv3.WithRev(from)) {
+		switch {
+		case r.CompactRevision > 0:
+			return errCompacted
+		case r.Err() != nil:
+			return r.Err()
+		}
+		for _, e := range r.Events {
+			if e.Type == clientv3.EventTypeDelete {
+				fmt.Fprintf(out, "%s was deleted\n", name)
+				continue
+			}
+			fmt.Fprintf(out, "%s = %s\n", name, e.Kv.Value)
+		}
+	}
+	return nil // ctx ended
+}

@@ -1,0 +1,83 @@
+// Package connect is what the examples share: how they open a client, and how they tell an answer from no answer.
+//
+// The second part is the one worth reading. A request to a replicated store has three outcomes, not two: done,
+// refused, and *unclear*. Unclear means that the leader died, or the network, after the request had left: it may have
+// been done, it may never be. A client library repeats reads by itself, for reading twice harms nobody. It never
+// repeats writes, for only the program knows whether writing twice does. So every program here that writes has an
+// answer to "what if I do this twice?": a guard in the transaction that makes the second time do nothing.
+package connect
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// Endpoints is the flag that all examples take.
+var Endpoints = flag.String("endpoints", "http://localhost:2379", "client URLs of the members, separated by commas")
+
+// Client opens a client with all members' addresses, so that it can go on with another when one dies. The keep-alive
+// pings notice a member that is gone without a word (power, a cable) in 6 s; without them it would take TCP minutes.
+func Client() (*clientv3.Client, error) {
+	return clientv3.New(clientv3.Config{
+		Endpoints:            strings.Split(*Endpoints, ","),
+		DialTimeout:          5 * time.Second,
+		DialKeepAliveTime:    5 * time.Second,
+		DialKeepAliveTimeout: time.Second,
+		PermitWithoutStream:  true,
+		Logger:               zap.NewNop(), // the library reports every retry; the examples report what matters to them
+	})
+}
+
+// Context ends when the program is asked to stop: Ctrl-C or SIGTERM.
+func Context() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+}
+
+// Attempt bounds one request. An election takes one to two seconds, so less than that gives up too early.
+const Attempt = 3 * time.Second
+
+// Unclear tells whether a request that failed with err may have been done all the same, now or later: it timed out,
+// or the connection or the leader went away. Every other error is a refusal, and nothing was done.
+func Unclear(err error) bool {
+	if err == nil {
+		return false
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, rpctypes.ErrTimeout) {
+		return true
+	}
+	var known rpctypes.EtcdError
+	if errors.As(err, &known) {
+		return known.Code() == codes.Unavailable || known.Code() == codes.DeadlineExceeded
+	}
+	code := status.Code(err)
+	return code == codes.Unavailable || code == codes.DeadlineExceeded
+}
+
+// Retry runs f, each time with Attempt's deadline, until its outcome is clear or ctx ends. What f does must do no harm
+// when it happens twice. An error that f gets while ctx ends is returned as it is.
+func Retry(ctx context.Context, f func(context.Context) error) error {
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		attempt, cancel := context.WithTimeout(ctx, Attempt)
+		err := f(attempt)
+		cancel()
+		if !Unclear(err) || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(wait):
+		}
+	}
+}
