@@ -40,6 +40,16 @@ func compact(call, ret, at, revision int64) Operation {
 	return Operation{Call: call, Return: ret, Request: Request{Kind: Compact, Revision: at}, Response: Response{Outcome: OK, Revision: revision}}
 }
 
+// remove is a delete of which nobody knows whether it happened.
+func remove(client int, call int64, key, end string) Operation {
+	return Operation{Client: client, Call: call, Return: Never, Request: Request{Kind: Delete, Key: key, End: end},
+		Response: Response{Outcome: Ambiguous}}
+}
+
+func gone(key string, revision int64) Change {
+	return Change{Deleted: true, KV: KeyValue{Key: key, Mod: revision}}
+}
+
 // TestByHand: small histories, each with the verdict of the checks that trust
 // revisions ("" if it holds).
 func TestByHand(t *testing.T) {
@@ -89,6 +99,20 @@ func TestByHand(t *testing.T) {
 			[]Change{{KV: a1}, {KV: kv("a", "1", 2, 3, 2)}}},
 		{"an ambiguous one applied twice", "happened a second time", []Operation{put(1, 0, 1, "a", "1", 0).with(outcome(Ambiguous, ""))},
 			[]Change{{KV: a1}, {KV: kv("a", "1", 2, 3, 2)}}},
+		{"of two ambiguous deletes the wider one came first", "", []Operation{
+			put(1, 0, 1, "a", "1", 2), remove(2, 3, "a", ""), remove(3, 4, "a", "c"), put(1, 5, 6, "a", "2", 4), put(1, 7, 8, "b", "1", 5)},
+			[]Change{{KV: a1}, gone("a", 3), {KV: kv("a", "2", 4, 4, 1)}, {KV: kv("b", "1", 5, 5, 1)}, gone("a", 6)}},
+		{"and of three, each takes the next one's place", "", []Operation{
+			put(1, 0, 1, "a", "1", 2), remove(2, 3, "a", ""), remove(3, 4, "a", "c"), put(1, 5, 6, "a", "2", 4), put(1, 7, 8, "b", "1", 6),
+			remove(4, 4, "a", "d"), put(1, 20, 21, "a", "3", 7), put(1, 22, 23, "c", "1", 8)},
+			[]Change{{KV: a1}, gone("a", 3), {KV: kv("a", "2", 4, 4, 1)}, gone("a", 5), {KV: kv("b", "1", 6, 6, 1)}, {KV: kv("a", "3", 7, 7, 1)},
+				{KV: kv("c", "1", 8, 8, 1)}, gone("a", 9)}},
+		{"but one delete makes one revision", "happened a second time", []Operation{
+			put(1, 0, 1, "a", "1", 2), remove(2, 3, "a", ""), put(1, 5, 6, "a", "2", 4), put(1, 7, 8, "b", "1", 5)},
+			[]Change{{KV: a1}, gone("a", 3), {KV: kv("a", "2", 4, 4, 1)}, {KV: kv("b", "1", 5, 5, 1)}, gone("a", 6)}},
+		{"and none before it was called", "had not been asked for", []Operation{
+			put(1, 0, 1, "a", "1", 2), remove(3, 7, "a", "c"), put(1, 5, 6, "a", "2", 4)},
+			[]Change{{KV: a1}, gone("a", 3), {KV: kv("a", "2", 4, 4, 1)}}},
 		{"a revision nobody saw", "nobody saw revision 2", []Operation{
 			put(1, 0, 1, "a", "1", 0).with(outcome(Ambiguous, "")), put(2, 2, 3, "b", "1", 3)}, nil},
 		{"a hole in the log", "missing in the log", []Operation{put(2, 2, 3, "b", "1", 3)},

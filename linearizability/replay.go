@@ -23,6 +23,9 @@ func (p *Replay) add(changes []Change, operation int) {
 	p.flat = append(p.flat, changes...)
 }
 
+// assign changes who made a revision, not what it did.
+func (p *Replay) assign(revision int64, operation int) { p.operation[revision-p.Base-1] = operation }
+
 // Last is the newest revision.
 func (p *Replay) Last() int64 { return p.Base + int64(len(p.changes)) }
 

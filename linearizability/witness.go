@@ -172,18 +172,21 @@ func (w *witness) resolve(revision int64) Verdict {
 			return holds(witnessCheck)
 		}
 	}
-	for _, i := range w.pending.candidates(seen[0].KV.Key) {
-		if response := &w.h.Operations[i].Response; response.Outcome == OK && response.Revision < revision {
-			continue // a revocation that had ended before
-		}
-		_, changes, possible := w.state.Try(&w.h.Operations[i].Request)
-		if possible && len(changes) > 0 && w.evidence.fits(revision, changes) {
-			w.pending.place(i)
-			w.commit(changes, i)
-			return holds(witnessCheck)
-		}
+	if changes, i, ok := w.pending.explain(w, seen); ok {
+		w.commit(changes, i)
+		return holds(witnessCheck)
 	}
 	return w.unexplained(revision, seen)
+}
+
+// does is what an operation changes in a state, nil if that is nothing, or not
+// what was seen of the state's next revision.
+func (w *witness) does(s *State, operation int) []Change {
+	_, changes, possible := s.Try(&w.h.Operations[operation].Request)
+	if !possible || len(changes) == 0 || !w.evidence.fits(s.Revision+1, changes) {
+		return nil
+	}
+	return changes
 }
 
 // expiry is what the end of the lease of the first deleted key does.
@@ -201,7 +204,7 @@ func (w *witness) expiry(seen []Change) []Change {
 func (w *witness) unexplained(revision int64, seen []Change) Verdict {
 	for i := range w.h.Operations {
 		op := &w.h.Operations[i]
-		if op.Response.Outcome == Ambiguous && !w.pending.placed[i] || op.Response.Outcome == OK && op.Response.Revision >= revision {
+		if op.Response.Outcome == Ambiguous && w.pending.placed[i] == 0 || op.Response.Outcome == OK && op.Response.Revision >= revision {
 			continue
 		}
 		_, changes, possible := w.state.Try(&op.Request)
