@@ -10,7 +10,7 @@ RACE   := ./raft/... ./wal/... ./internal/disk/... ./internal/pki/... ./internal
 PLAIN  := ./sim/... ./internal/clock/... ./internal/proc/... ./cmd/... ./bench/...
 # Tests that build the server, or look at sources, themselves: the go command does not see what they depend on, so it
 # must not answer from its cache.
-FRESH  := ./internal/lint/... ./internal/e2e/... ./internal/torture/... ./internal/differential/...
+FRESH  := ./internal/lint/... ./internal/e2e/... ./internal/torture/... ./internal/differential/... ./internal/examples/...
 
 # Parameters, given as `make torture ROUNDS=3 SECONDS=20`.
 ROUNDS     ?= 10
@@ -57,6 +57,9 @@ differential: ## the same random requests to Holdfast and to etcd 3.7.1, every r
 
 conformance: ## etcd's published client suite against Holdfast: passed, failed, known differences (CONFORMANCE='-run TestKV -v')
 	$(GO) run -C server/conformance . $(CONFORMANCE)
+
+examples: ## every example program, in all languages, against clusters whose leader dies (needs Maven, Node, Python)
+	$(GO) test -count=1 -timeout 30m -v ./internal/examples -languages go,curl,python,node,java
 
 sim: build ## run the simulator over SEEDS=1..5000
 	$(BIN)/holdfast sim --seeds $(SEEDS)
