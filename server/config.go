@@ -72,6 +72,9 @@ type Config struct {
 
 	// EnableGateway serves gRPC as JSON on /v3/.
 	EnableGateway bool
+	// EnableV3Alpha serves it on /v3alpha/, too, for clients of etcd 3.2 and
+	// before.
+	EnableV3Alpha bool
 	// CORS are the origins that browsers may send requests from, HostWhitelist
 	// the names that requests over plain HTTP may be sent to; "*" or "" for all.
 	CORS          string

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/pprof"
 	"slices"
 	"strings"
 	"time"
@@ -17,10 +16,9 @@ import (
 	"github.com/holdfast-db/holdfast/server/api"
 )
 
-// httpHandler answers what probes, monitors and old clients ask in HTTP/1.1.
-func (b *backend) httpHandler(svc *api.Service) http.Handler {
+// handleProbes offers what monitors ask: is it alive, ready, and how is it?
+func (b *backend) handleProbes(mux *http.ServeMux, svc *api.Service) {
 	h := &healthHandler{backend: b, service: svc, timeout: b.settings.requestTimeout()}
-	mux := http.NewServeMux()
 	mux.HandleFunc("/health", h.health)
 	for _, probe := range []probe{livez, readyz} {
 		mux.HandleFunc("/"+probe.name, func(w http.ResponseWriter, r *http.Request) { h.probe(w, r, probe, "") })
@@ -28,16 +26,7 @@ func (b *backend) httpHandler(svc *api.Service) http.Handler {
 			h.probe(w, r, probe, r.PathValue("check"))
 		})
 	}
-	mux.HandleFunc("/version", serveVersion)
 	mux.Handle("/metrics", promhttp.HandlerFor(b.metrics.registry, promhttp.HandlerOpts{}))
-	if b.settings.EnablePprof {
-		mux.HandleFunc("/debug/pprof/", pprof.Index)
-		mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	}
-	return mux
 }
 
 // serveVersion says etcd's versions, in digits and dots only.

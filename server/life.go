@@ -29,7 +29,7 @@ func (s *Server) run() {
 	var guard *api.Guard
 	s.splitter = newSplitter(s.metrics, s.clientTLS, s.log)
 	s.grpc, guard = s.backend.newGRPC(svc)
-	s.http = &http.Server{Handler: s.backend.httpHandler(svc), ReadHeaderTimeout: handshakeTimeout, ErrorLog: quietLog(s.log)}
+	s.http = &http.Server{Handler: s.backend.webHandler(svc, guard), ReadHeaderTimeout: handshakeTimeout, ErrorLog: quietLog(s.log)}
 	s.driver.start()
 	s.work.Go(guard.Run)
 	s.work.Go(s.becomeReady)

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/grpclog"
 
 	"github.com/holdfast-db/holdfast/server"
 	"github.com/holdfast-db/holdfast/server/options"
@@ -68,6 +70,9 @@ func serve(cfg server.Config) error {
 	ended := make(chan struct{})
 	defer close(ended)
 	go tuneGC(ended)
+	// grpc-go and the gateway print what clients do wrong on stderr, as lines that
+	// are no JSON; clients are told.
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
 	s, err := server.Start(cfg)
 	if err != nil {
 		code := serverCode(err)

@@ -28,6 +28,8 @@ const (
 	xsys       = "golang.org/x/sys/..."
 	yaml       = "sigs.k8s.io/yaml"
 	lumberjack = "gopkg.in/natefinch/lumberjack.v2"
+	grpcweb    = "github.com/grpc-ecosystem/grpc-gateway/v2/..."
+	xnet       = "golang.org/x/net/..." // pages of traces, as etcd has them
 )
 
 // rules is the house, floor by floor: a package stands on what is above it in this table, never below.
@@ -48,8 +50,9 @@ var rules = map[string]rule{
 	"linearizability":  {[]string{porcupine}, "an oracle shares no code with what it judges"},
 	"server/api": {[]string{"raft", "mvcc", "server/auth", "server/state", "server/replica", etcdAPI, grpc, protobuf},
 		"etcd's protobufs stop here"},
-	"server": {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "transport/tcp", "server/auth", "server/state", "server/replica", "server/api",
-		"internal/disk", "internal/clock", "internal/pki", "internal/tlsconf", etcdAPI, grpc, protobuf, prometheus, xsys, lumberjack}, "the driver: everything but the command line"},
+	"server": {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "transport/tcp", "server/auth", "server/state", "server/replica", "server/api", "server/gateway",
+		"internal/disk", "internal/clock", "internal/pki", "internal/tlsconf", etcdAPI, grpc, protobuf, prometheus, xsys, xnet, lumberjack}, "the driver: everything but the command line"},
+	"server/gateway": {[]string{etcdAPI, grpc, protobuf, grpcweb}, "translates; what services do is not its business"},
 	"server/options": {[]string{"server", yaml}, "reads what an operator says into a server's configuration, and starts nothing"},
 	"sim": {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "server/state", "server/replica", "linearizability",
 		"internal/disk", "internal/clock", xxhash}, "the other driver of the same Replica: no real socket, no gRPC"},

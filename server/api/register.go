@@ -7,10 +7,11 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 )
 
-// Register offers the service on a grpc-go server, which must use NewCodec. The
+// Register offers the service on a grpc-go server, which must use NewCodec, or on
+// a connection within the process. The
 // adapters below are all that ties the service to grpc-go. What they don't
 // override answers Unimplemented.
-func Register(s *grpc.Server, svc *Service) {
+func Register(s grpc.ServiceRegistrar, svc *Service) {
 	pb.RegisterKVServer(s, kvServer{Service: svc})
 	pb.RegisterWatchServer(s, watchServer{Service: svc})
 	pb.RegisterLeaseServer(s, leaseServer{Service: svc})

@@ -49,6 +49,9 @@ type Group struct {
 	Options []Option
 }
 
+// Ours is the group of flags that etcd doesn't have.
+const Ours = "Holdfast"
+
 // Table is every option, in the order of etcd's help.
 func Table() []Group {
 	return []Group{
@@ -61,6 +64,7 @@ func Table() []Group {
 		{"Distributed tracing", tracing()},
 		{"Features", features()},
 		{"Unsafe feature", unsafeFeatures()},
+		{Ours, ours()},
 	}
 }
 

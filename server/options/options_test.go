@@ -185,7 +185,7 @@ func TestEtcdsFlags(t *testing.T) {
 		}
 	}
 	for _, r := range s.rows {
-		if !r.FileOnly {
+		if !r.FileOnly && r.group != Ours {
 			got = append(got, r.Name)
 		}
 	}

@@ -77,9 +77,9 @@ func bothTLS() []Option {
 	return []Option{
 		{Name: "cipher-suites", Help: "TLS cipher suites, by Go's names (TLS 1.2 only).",
 			bind: list(func(c *server.Config) *string { return &c.CipherSuites })},
-		{Name: "cors", Class: Refused, Why: "it is not supported yet", Help: "Origins that browsers may send requests from; * for all.",
+		{Name: "cors", Help: "Origins that browsers may send requests from; * for all.",
 			bind: urls(func(c *server.Config) *string { return &c.CORS }, "*", "")},
-		{Name: "host-whitelist", Class: Refused, Why: "it is not supported yet",
+		{Name: "host-whitelist",
 			Help: "Host names that requests over plain HTTP may be sent to; * for all.",
 			bind: text(func(c *server.Config) *string { return &c.HostWhitelist })},
 		{Name: "tls-min-version", Help: "Lowest version of TLS: TLS1.2 or TLS1.3.",
