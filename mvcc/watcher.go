@@ -74,6 +74,16 @@ type Credit struct {
 	Bytes     int
 }
 
+// Cost is the credit that a response with events or periodic progress took; the
+// answers to requests come without.
+func (r *WatchResponse) Cost() Credit {
+	c := Credit{Responses: 1}
+	for _, ev := range r.Events {
+		c.Bytes += ev.size()
+	}
+	return c
+}
+
 func (c Credit) some() bool { return c.Responses > 0 && c.Bytes > 0 }
 
 // part is one response's worth of events.

@@ -197,8 +197,8 @@ func (w *watchStream) Cancel(id mvcc.WatchID) {
 
 func (w *watchStream) Progress() { w.box.putWait(replica.WatchProgressEvent{Stream: w.id}) }
 
-func (w *watchStream) Grant(responses int) {
-	w.box.put(replica.WatchGrantEvent{Stream: w.id, Responses: responses})
+func (w *watchStream) Grant(more mvcc.Credit) {
+	w.box.put(replica.WatchGrantEvent{Stream: w.id, Credit: more})
 }
 
 func (w *watchStream) Close() {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/holdfast-db/holdfast/linearizability"
 	"github.com/holdfast-db/holdfast/mvcc"
@@ -94,7 +95,9 @@ func (s *watchStream) open() {
 	s.arrives = w.now
 	opened := s.opened
 	n.enqueue(replica.WatchOpenEvent{Stream: s.id, Sink: func(rs []mvcc.WatchResponse) { s.sink(opened, rs) }})
-	n.enqueue(replica.WatchGrantEvent{Stream: s.id, Responses: w.plan.Load.WatchCredit + len(s.watchers)})
+	n.enqueue(replica.WatchGrantEvent{Stream: s.id, Credit: mvcc.Credit{
+		Responses: w.plan.Load.WatchCredit + len(s.watchers), Bytes: math.MaxInt / 2, // bounded by responses alone
+	}})
 	for _, at := range s.watchers {
 		s.create(at)
 	}
@@ -173,7 +176,7 @@ func (s *watchStream) receive(opened uint64, responses []mvcc.WatchResponse) {
 			digest = 50 // from here on delivery is the cluster's affair alone
 		}
 		n.later(w.loadDraw.around(digest), whatWatch, func() {
-			n.enqueue(replica.WatchGrantEvent{Stream: id, Responses: 1})
+			n.enqueue(replica.WatchGrantEvent{Stream: id, Credit: mvcc.Credit{Responses: 1}})
 		})
 	}
 }

@@ -60,8 +60,8 @@ type WatchStream interface {
 	Create(mvcc.WatchRequest)
 	Cancel(mvcc.WatchID)
 	Progress()
-	// Grant allows so many more responses to be pushed into the sink.
-	Grant(responses int)
+	// Grant allows so much more to be pushed into the sink.
+	Grant(more mvcc.Credit)
 	Close()
 }
 

@@ -193,8 +193,8 @@ func (s *fakeStream) Progress() {
 	s.do(func(h *mvcc.Hub) { s.answer(h.RequestProgress(s.id)) })
 }
 
-func (s *fakeStream) Grant(n int) {
-	s.do(func(h *mvcc.Hub) { h.Grant(s.id, mvcc.Credit{Responses: n, Bytes: n << 20}) })
+func (s *fakeStream) Grant(more mvcc.Credit) {
+	s.do(func(h *mvcc.Hub) { h.Grant(s.id, more) })
 }
 
 func (s *fakeStream) Close() {

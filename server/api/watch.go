@@ -14,10 +14,12 @@ import (
 	"github.com/holdfast-db/holdfast/mvcc"
 )
 
-// watchCredit is how many responses a stream may have on their way from the hub
-// to the network. More come when those were sent: a client that doesn't read
-// falls behind at its own cursor in the history, and holds up nobody.
-const watchCredit = 128
+// watchCredit is what a stream may have on its way from the hub to the network.
+// More comes when that was sent: a client that doesn't read falls behind at its
+// own cursor in the history, and holds up nobody. Large events are few on their
+// way, so that such a client can't keep much in memory that compaction has
+// dropped.
+var watchCredit = mvcc.Credit{Responses: 128, Bytes: 8 << 20}
 
 // WatchConn is a client's watch stream. Its context ends when the stream must
 // end, with context.Cause as the reason.
@@ -113,7 +115,7 @@ type watchQueue struct {
 
 // watchBacklog is how much may wait in a queue before the client's next request
 // is read.
-const watchBacklog = 4 * watchCredit
+const watchBacklog = 512
 
 func newWatchQueue() *watchQueue {
 	q := &watchQueue{ready: make(chan struct{}, 1)}
@@ -175,21 +177,23 @@ func (w *watchSender) send(responses []mvcc.WatchResponse) error {
 			return err
 		}
 	}
-	if n := spent(responses); n > 0 {
-		w.stream.Grant(n)
+	if c := spent(responses); c.Responses > 0 {
+		w.stream.Grant(c)
 	}
 	return nil
 }
 
-// spent counts the responses that took credit: events and periodic progress.
+// spent adds up the credit of responses: of events and periodic progress.
 // Answers to the client's requests and cancellations come without.
-func spent(responses []mvcc.WatchResponse) (n int) {
+func spent(responses []mvcc.WatchResponse) (sum mvcc.Credit) {
 	for i := range responses {
 		if r := &responses[i]; !r.Created && !r.Canceled && r.ID != mvcc.NoWatchID {
-			n++
+			c := r.Cost()
+			sum.Responses += c.Responses
+			sum.Bytes += c.Bytes
 		}
 	}
-	return n
+	return sum
 }
 
 // cancelReason words the hub's reason as etcd does: a watch from an impossible

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -186,7 +187,7 @@ func TestWatchSlowClient(t *testing.T) {
 	w.create(&pb.WatchCreateRequest{Key: []byte("k"), StartRevision: 1})
 	s.equal(w.next().Created, true)
 	w.stalled.Lock()
-	const n = 20 * watchCredit
+	n := 20 * watchCredit.Responses
 	for i := range n {
 		s.put("k", fmt.Sprint(i))
 	}
@@ -202,6 +203,38 @@ func TestWatchSlowClient(t *testing.T) {
 }
 
 // TestWatchGreedyClient: asking without listening is bounded as well.
+// TestWatchSlowClientBytes: what waits for a client that doesn't read is bounded
+// in bytes, too; it gets all of it once it reads.
+func TestWatchSlowClientBytes(t *testing.T) {
+	s := newTester(t)
+	q := newWatchQueue()
+	stream := s.b.OpenWatch(q.push)
+	defer stream.Close()
+	stream.Grant(watchCredit)
+	stream.Create(mvcc.WatchRequest{Key: []byte("k"), StartRevision: 1})
+	const size, n = 1 << 19, 100
+	value := strings.Repeat("x", size)
+	for range n {
+		s.put("k", value)
+	}
+	seen := 0
+	for seen < n {
+		responses := q.take()
+		waiting := spent(responses).Bytes
+		if waiting > watchCredit.Bytes+2*size {
+			t.Fatalf("%d bytes wait for a slow client", waiting)
+		}
+		if waiting == 0 && len(responses) == 0 {
+			<-q.ready
+			continue
+		}
+		for _, r := range responses {
+			seen += len(r.Events)
+		}
+		stream.Grant(spent(responses))
+	}
+}
+
 func TestWatchGreedyClient(t *testing.T) {
 	s := newTester(t)
 	w := openWatch(t, s.svc)

@@ -234,10 +234,10 @@ type (
 		ID     mvcc.WatchID
 	}
 	WatchProgressEvent struct{ Stream mvcc.StreamID }
-	// WatchGrantEvent: the stream can take so many more responses.
+	// WatchGrantEvent: the stream can take so much more.
 	WatchGrantEvent struct {
-		Stream    mvcc.StreamID
-		Responses int
+		Stream mvcc.StreamID
+		Credit mvcc.Credit
 	}
 	// WatchCloseEvent ends a stream and all its watchers.
 	WatchCloseEvent struct{ Stream mvcc.StreamID }

@@ -2,7 +2,6 @@ package replica
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/holdfast-db/holdfast/mvcc"
 )
@@ -13,7 +12,6 @@ func (a *Apply) watchEvent(ev Event) {
 	case WatchOpenEvent:
 		a.sinks[ev.Stream] = ev.Sink
 		a.hub.Open(ev.Stream)
-		a.hub.Grant(ev.Stream, mvcc.Credit{Bytes: math.MaxInt / 2}) // bounded by responses alone
 	case WatchCreateEvent:
 		a.hub.Publish(a.emit) // "from now" begins behind what is applied
 		a.emit(ev.Stream, a.hub.Create(ev.Stream, &ev.Request))
@@ -23,7 +21,7 @@ func (a *Apply) watchEvent(ev Event) {
 		a.hub.Publish(a.emit)
 		a.emit(ev.Stream, a.hub.RequestProgress(ev.Stream))
 	case WatchGrantEvent:
-		a.hub.Grant(ev.Stream, mvcc.Credit{Responses: ev.Responses})
+		a.hub.Grant(ev.Stream, ev.Credit)
 	case WatchCloseEvent:
 		a.hub.Close(ev.Stream)
 		delete(a.sinks, ev.Stream)

@@ -349,7 +349,7 @@ func (m *member) watch(req mvcc.WatchRequest) *watchSink {
 	id := m.c.streams
 	m.queue = append(m.queue,
 		WatchOpenEvent{Stream: id, Sink: func(r []mvcc.WatchResponse) { s.got = append(s.got, r...) }},
-		WatchGrantEvent{Stream: id, Responses: 1 << 20},
+		WatchGrantEvent{Stream: id, Credit: mvcc.Credit{Responses: 1 << 20, Bytes: 1 << 40}},
 		WatchCreateEvent{Stream: id, Request: req})
 	m.c.settle()
 	return s
