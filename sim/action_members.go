@@ -40,10 +40,14 @@ func (w *World) ask(change raft.ConfigChange) bool {
 		return false
 	}
 	w.trace.line(w.now, whatRequest, uint8(n.id), "asked for %+v", change)
+	known := len(w.oracle.configs)
 	r := &replica.Request{Kind: replica.Reconfigure, Change: &change}
 	r.Done = func(rep replica.Reply) {
 		w.count.add("membership requests answered")
 		w.trace.line(w.now, whatReply, uint8(n.id), "membership: %v", rep.Err)
+		if rep.Err == nil {
+			n.checkChanged(&change, known)
+		}
 	}
 	n.enqueue(replica.SubmitEvent{Requests: []*replica.Request{r}})
 	return true

@@ -48,3 +48,28 @@ func oldVoters(c raft.Configuration) voterSet {
 	}
 	return s
 }
+
+// checkChanged is R9 for whoever asked: a change that was answered without an
+// error is in force in a configuration that was committed since.
+func (n *Node) checkChanged(change *raft.ConfigChange, known int) {
+	for i := known; i < len(n.w.oracle.configs); i++ {
+		if c := &n.w.oracle.configs[i].config; !c.Joint() && fulfils(c, change) {
+			return
+		}
+	}
+	n.w.unsafe("R9 a change does what was asked", uint8(n.id), "%+v was answered, but no configuration since then has it: %v", *change, n.w.oracle.config)
+}
+
+func fulfils(c *raft.Configuration, change *raft.ConfigChange) bool {
+	for _, want := range change.Set {
+		if m, ok := c.Find(want.ID); !ok || m.Voter != want.Voter {
+			return false
+		}
+	}
+	for _, id := range change.Remove {
+		if _, there := c.Find(id); there {
+			return false
+		}
+	}
+	return true
+}

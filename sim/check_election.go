@@ -11,6 +11,7 @@ type elections struct {
 	leaders map[raft.Term]raft.NodeID
 	votes   map[ballot]raft.NodeID
 	newest  raft.Term // that anybody has led in
+	since   int64     // when that began, µs
 	opened  raft.Term // the largest that anybody has stood in
 }
 
@@ -33,7 +34,9 @@ func (e *elections) leads(n *Node, term raft.Term) {
 		e.w.count.add(CountLeaderChanges)
 	}
 	e.checkVotes(n, term)
-	e.newest = max(e.newest, term)
+	if term > e.newest {
+		e.newest, e.since = term, e.w.now
+	}
 	e.w.trace.line(e.w.now, whatRole, uint8(n.id), "leads in term %d", term)
 	e.checkComplete(n, term)
 }

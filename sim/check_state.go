@@ -62,6 +62,7 @@ func (n *Node) checkModel(v *state.View) {
 			w.unsafe("M2 model equality", uint8(n.id), "range at %d of %d: %s", rev, now, diff)
 		}
 	}
+	n.checkHashKV(v)
 	w.count.add("model comparisons")
 }
 

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -86,6 +87,56 @@ func TestChecksSee(t *testing.T) {
 		"a lock that two hold": {"K1", func(w *World) {
 			w.load.locks.acquired(w.load.clients[0], 5)
 			w.load.locks.acquired(w.load.clients[1], 5)
+		}},
+		"a change that was answered and not made": {"R9", func(w *World) {
+			w.leader().checkChanged(&raft.ConfigChange{Remove: []raft.NodeID{1}}, 0)
+		}},
+		"a lease that takes too much along": {"L3", func(w *World) {
+			e := ending{revision: stateOf(w.leader().rep).Revision(), keys: []string{"a", "b", "c", "d", "e", "f", "g"}}
+			w.leader().checkEnding(1, &e)
+		}},
+		"a lease that ends late": {"L2", func(w *World) {
+			w.phase = PhaseConverge
+			w.now += 60 * second
+			w.load.leases.checkExpiryDue(&leaseRecord{id: 1 << 40, ttl: 5, granted: true})
+		}},
+		"a terms' race under a cut that stays": {"V2", func(w *World) {
+			w.at(second, whatClient, 0, func() { w.elected.opened += 5 })
+			w.watchStable("nothing", micros(2*second))
+		}},
+		"nobody to write to under a cut that stays": {"V2", func(w *World) {
+			w.load.quiet()
+			w.runUntil(w.now+5*second, nil)
+			w.watchStable("nothing", micros(second))
+		}},
+		"a request that waits for ever": {"V5", func(w *World) {
+			w.load.quiet()
+			w.leader().enqueue(replica.WatchOpenEvent{Stream: 77, Sink: func([]mvcc.WatchResponse) {}})
+			w.checkIdle()
+		}},
+		"snapshots that nobody removes": {"V4", func(w *World) {
+			for i := range 9 {
+				f, err := w.leader().fs.Create(fmt.Sprintf("%s/%s/%d.snap", dataDir, replica.SnapshotDir, i))
+				if err != nil || f.Close() != nil {
+					panic(err)
+				}
+			}
+			w.checkBounded()
+		}},
+		"an event that doesn't come": {"W9", func(w *World) {
+			s := &watchStream{w: w, node: w.leader(), opened: 1}
+			at := &watcher{stream: s, from: 1, created: true, request: mvcc.WatchRequest{Key: []byte{0}, End: []byte{0}}}
+			s.watchers = []*watcher{at}
+			w.now += 100 * second
+			s.checkDelivery()
+			w.now += 100 * second
+			s.checkDelivery()
+		}},
+		"another value in the hash": {"M2", func(w *World) {
+			for _, vs := range w.oracle.model.keys {
+				vs[0].kv.Version++
+			}
+			w.leader().checkHashKV(stateOf(w.leader().rep).View())
 		}},
 		"two votes": {"R2", func(w *World) {
 			w.elected.voted(w.nodes[0], raft.HardState{Term: 99, Vote: 1})

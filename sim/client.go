@@ -61,6 +61,7 @@ func (c *client) issue() {
 // send begins an operation at the chosen member.
 func (c *client) send(o *op) {
 	w := c.w
+	w.load.leases.touch(o.lease)
 	c.seq++
 	o.client, o.seq, o.call, o.floor = c.id, c.seq, w.now, w.load.told
 	o.node = w.node(c.node)
@@ -174,6 +175,7 @@ func (c *client) giveUp(o *op) {
 func (c *client) finish(o *op, a Answer, err error) {
 	w := c.w
 	o.answer, o.err, o.ret = a, err, w.now
+	w.load.leases.touch(o.lease)
 	c.busy = nil
 	w.trace.mark(w.now, whatReply, uint8(o.node.id), uint64(o.client)<<32|uint64(o.seq), uint64(a), uint64(o.revision))
 	if w.trace.verbose() {

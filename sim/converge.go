@@ -49,6 +49,9 @@ func (w *World) everyTenMillis(ask func() bool) func() bool {
 			return false
 		}
 		next = w.now + 10*millisecond
+		for _, s := range w.load.streams {
+			s.checkDelivery()
+		}
 		return ask()
 	}
 }
@@ -138,4 +141,6 @@ func (w *World) checkEnd() {
 		}
 	}
 	w.checkRefusals()
+	w.checkBounded()
+	w.checkIdle()
 }

@@ -62,13 +62,16 @@
 //
 // Each check_*.go is one property, named by its id in the invariant table.
 //
+// (The whole table, with when each is asked, stands in README.md.)
+//
 //	R1 election safety · R2 one durable vote a term · R3 leader append-only ·
 //	R4 log matching · R5 leader completeness · R6 state machine safety ·
 //	R7 committed is durable · R8 nothing goes back · R9 configurations follow
 //	each other safely · R10 acknowledged writes are there, once; refused ones are not
 //	M1 equal index, equal state · M2 equality with a model · C1 linearizable ·
-//	C2 reads at a revision · W1–W9 watches · L1–L4 leases · S1 S2 recovery and
-//	transport lose and invent nothing · S3 a failed sync is final · V1 it comes back · V4 bounded work
+//	C2 reads at a revision · K1 locks · W1–W9 watches · L1–L4 leases · S1 S2 recovery and
+//	transport lose and invent nothing · S3 a failed sync is final · V1 it comes back ·
+//	V2 stable under permanent cuts · V3 bounded terms · V4 bounded work · V5 nobody waits at the end
 //
 // Three things make them strong. The shadow (shadow.go) is what each member must
 // find on its disk, built from completed syncs only: what a member says is

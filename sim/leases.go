@@ -18,6 +18,8 @@ type leaseRecord struct {
 	// renewed is when the last successful renewal (or the grant) was asked
 	// for: the earliest moment from which anybody may count the TTL.
 	renewed int64
+	// touched is when a client last asked to renew it, or gave up waiting.
+	touched int64
 	gone    bool
 	expired bool // gone by the leader's own command
 	goneAt  int64
@@ -30,7 +32,7 @@ func newLeaseBook(w *World) *leaseBook {
 // fresh names a new lease.
 func (b *leaseBook) fresh() int64 {
 	b.last++
-	r := &leaseRecord{id: b.last, renewed: b.w.now}
+	r := &leaseRecord{id: b.last, renewed: b.w.now, touched: b.w.now}
 	b.byID[r.id] = r
 	b.order = append(b.order, r)
 	return r.id
@@ -53,7 +55,7 @@ func (b *leaseBook) committed(body state.Body, r *state.Result) {
 	switch q := body.(type) {
 	case *state.LeaseGrantRequest:
 		l := b.byID[q.ID]
-		l.granted, l.ttl, l.gone = true, q.TTL, false
+		l.granted, l.ttl, l.gone, l.touched = true, q.TTL, false, b.w.now
 	case *state.LeaseRevokeRequest:
 		b.end(q.ID)
 	}
@@ -66,6 +68,7 @@ func (b *leaseBook) internal(body state.Body, r *state.Result) {
 		return
 	}
 	b.checkExpiry(b.byID[q.ID])
+	b.checkExpiryDue(b.byID[q.ID])
 	b.byID[q.ID].expired = true
 	b.end(q.ID)
 	b.w.count.add("leases expired")

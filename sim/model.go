@@ -14,11 +14,13 @@ import (
 type model struct {
 	rev     int64 // the empty store stands at 1
 	compact int64 // -1: never, so that compacting at 0 works once, as in etcd
-	keys    map[string][]version
-	sorted  []string // all keys ever put, in order
-	changes []change // all changes ever, in order of revision
-	values  map[string]int
-	leases  map[int64]*modelLease
+	// compacted are all revisions that it was compacted at.
+	compacted []int64
+	keys      map[string][]version
+	sorted    []string // all keys ever put, in order
+	changes   []change // all changes ever, in order of revision
+	values    map[string]int
+	leases    map[int64]*modelLease
 }
 
 // version is one state of a key since a revision.

@@ -86,6 +86,7 @@ func (m *model) applyCompact(rev int64) error {
 		return mvcc.ErrFutureRevision
 	}
 	m.compact = rev
+	m.compacted = append(m.compacted, rev)
 	return nil
 }
 

@@ -18,7 +18,8 @@ type oracle struct {
 	origins map[uint64]*requestOrigin
 	// outcomes of requests, by id; absent: not committed (yet).
 	outcomes map[state.RequestID]*outcome
-	config   raft.Configuration // the last committed one
+	endings  map[uint64][]ending // of leases, by index
+	config   raft.Configuration  // the last committed one
 	configs  []committedConfig
 }
 
@@ -53,6 +54,7 @@ func newOracle(w *World) *oracle {
 	return &oracle{
 		w: w, draw: newDraw(w.plan.Seed, "oracle"), entries: map[raft.EntryID]entryOrigin{}, model: newModel(),
 		origins: map[uint64]*requestOrigin{}, outcomes: map[state.RequestID]*outcome{},
+		endings: map[uint64][]ending{},
 	}
 }
 
@@ -120,7 +122,7 @@ func (o *oracle) commands(n *Node, e *raft.Entry) {
 // command runs one command, unless its request was seen before.
 func (o *oracle) command(e *raft.Entry, c *state.Encoded, body state.Body) {
 	if c.ID.Seq == 0 {
-		r := o.model.apply(c, body, uint64(e.Term))
+		r := o.run(e, c, body)
 		o.w.load.leases.internal(body, &r)
 		return
 	}
@@ -140,8 +142,18 @@ func (o *oracle) command(e *raft.Entry, c *state.Encoded, body state.Body) {
 		o.w.unsafe("R10 a request is applied at most once", 0, "request %+v again at %v", c.ID, e.ID())
 	}
 	out.applied, out.index, out.at = true, e.Index, o.w.now
-	out.result = o.model.apply(c, body, uint64(e.Term))
+	out.result = o.run(e, c, body)
 	o.w.load.leases.committed(body, &out.result)
+}
+
+// run lets the model apply a command, and notes what a lease took along.
+func (o *oracle) run(e *raft.Entry, c *state.Encoded, body state.Body) state.Result {
+	before := len(o.model.changes)
+	r := o.model.apply(c, body, uint64(e.Term))
+	if _, ok := body.(*state.LeaseRevokeRequest); ok {
+		o.noteEnding(uint64(e.Index), before)
+	}
+	return r
 }
 
 // configure follows membership: windows of requests go with their members.

@@ -32,6 +32,9 @@ type Plan struct {
 	// LeaveBroken: instead of healing all, a minority stays down or cut off
 	// for good, and the rest must converge without it.
 	LeaveBroken bool
+	// Stable: before all is mended, some links stay cut for good, and the
+	// leadership must settle in spite of that.
+	Stable bool
 }
 
 // RaftKnobs are raft's timing and limits.
@@ -128,6 +131,7 @@ func newPlan(o Options) Plan {
 	p.DriftPPM = pick[int64](d, 0, 500, 5_000, 50_000)
 	p.OutageMean = pick[int64](d, 200, 500, 1000, 2000) * millisecond
 	p.LeaveBroken = d.percent(25)
+	p.Stable = !p.LeaveBroken && d.percent(30)
 	drawFaults(d, &p)
 	return p
 }

@@ -136,5 +136,6 @@ func (n *Node) afterApply() {
 		return
 	}
 	n.checkApplied(s)
+	n.checkEndings(n.last.applied+1, s.AppliedIndex())
 	n.last.applied = s.AppliedIndex()
 }

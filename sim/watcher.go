@@ -37,6 +37,9 @@ type watcher struct {
 	partial bool
 	heard   int64 // largest revision in a response of this connection
 	record  *linearizability.Watch
+	// waiting is the revision that it waits for, since when and on which connection.
+	waiting, since int64
+	waitsOn        uint64
 }
 
 func newWatchStream(w *World, index int) *watchStream {

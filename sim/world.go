@@ -31,6 +31,7 @@ type World struct {
 	oracle  *oracle
 	elected *elections
 	phase   Phase
+	entered int64 // when the phase began
 	failure *Failure
 }
 
@@ -42,6 +43,9 @@ const (
 	PhaseWarmup Phase = iota
 	// PhaseChaos: faults.
 	PhaseChaos
+	// PhaseStable: in some runs, links that stay cut for a long time, and nothing
+	// else that is broken.
+	PhaseStable
 	// PhaseConverge: no new faults; what was broken is healed (or, in some
 	// runs, a minority is left broken) and the rest must agree.
 	PhaseConverge
@@ -53,7 +57,7 @@ const (
 )
 
 func (p Phase) String() string {
-	return [...]string{"warm-up", "chaos", "converge", "blackout", "done"}[p]
+	return [...]string{"warm-up", "chaos", "stable", "converge", "blackout", "done"}[p]
 }
 
 func newWorld(o Options) *World {
@@ -139,7 +143,7 @@ func (w *World) runUntil(end int64, done func() bool) bool {
 }
 
 func (w *World) enter(p Phase) {
-	w.phase = p
+	w.phase, w.entered = p, w.now
 	w.trace.mark(w.now, whatPhase, 0, uint64(p), 0, 0)
 	w.trace.line(w.now, whatPhase, 0, "%s", p)
 }
@@ -161,6 +165,7 @@ func (w *World) run(script []Action) {
 	} else {
 		w.swarm()
 	}
+	w.stable()
 	w.converge(PhaseConverge)
 	w.faults.blackout()
 	w.converge(PhaseBlackout)

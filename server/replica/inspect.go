@@ -49,3 +49,36 @@ func MessageOf(ev Event) *raft.Message {
 // Raft is the core's protocol state, for checks between events. Only the
 // core's goroutine may use it.
 func (c *Core) Raft() *raft.Node { return c.node }
+
+// Waiting counts what a member holds for somebody, each kind by its name.
+// Between events only; on an idle cluster all of it comes down to the open
+// watch streams.
+type Waiting struct {
+	// Core: requests not proposed yet, reads without a round's answer, questions
+	// to the leader, transfers under way.
+	Writes, Reads, Asked, Moves int
+	// Apply: requests whose outcome isn't known, reads whose index isn't applied.
+	Pending, Ready int
+	// Streams are watch streams, Sinks their ways out, Deadlines those of leases.
+	Streams, Sinks, Deadlines int
+}
+
+// Waiting looks through all queues.
+func (r *Replica) Waiting() Waiting {
+	c, a := r.Core, r.Apply
+	w := Waiting{
+		Writes: len(c.writes.own) + len(c.writes.later) + len(c.writes.laterSeq) + len(c.writes.foreign) + len(c.writes.internal) +
+			len(c.writes.reconfigure) + len(c.writes.refused),
+		Reads: len(c.reads.waiting) + len(c.reads.round), Asked: len(c.asked.bySeq) + len(c.asked.order), Moves: len(c.moves),
+		Streams: a.hub.Streams(), Sinks: len(a.sinks), Deadlines: len(a.lessor.deadline),
+	}
+	for seq := a.pending.low; seq < a.pending.high; seq++ {
+		if a.pending.peek(seq) != nil {
+			w.Pending++
+		}
+	}
+	for i := range a.ready {
+		w.Ready += len(a.ready[i].Requests)
+	}
+	return w
+}

@@ -24,8 +24,8 @@ type Replica struct {
 	loadRunner snapshot.Runner
 }
 
-// snapshotDir is where snapshots lie within Config.Dir.
-const snapshotDir = "snap"
+// SnapshotDir is where snapshots lie within Config.Dir.
+const SnapshotDir = "snap"
 
 // ErrIdentity: the data directory belongs to another member or cluster.
 var ErrIdentity = errors.New("replica: data directory of another member or cluster")
@@ -85,7 +85,7 @@ func openLog(cfg *Config) (*wal.Log, *wal.Recovered, error) {
 
 // assemble builds the three actors from what was recovered.
 func assemble(cfg Config, log *wal.Log, rec *wal.Recovered) (*Replica, error) {
-	dir, err := snapshot.OpenDir(snapshot.Options{FS: cfg.FS, Path: path.Join(cfg.Dir, snapshotDir), Cluster: cfg.Cluster})
+	dir, err := snapshot.OpenDir(snapshot.Options{FS: cfg.FS, Path: path.Join(cfg.Dir, SnapshotDir), Cluster: cfg.Cluster})
 	if err != nil {
 		return nil, err
 	}
