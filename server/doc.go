@@ -60,6 +60,6 @@
 //
 // # Left out so far
 //
-// Discovery, and
+// Discovery and
 // joining a running cluster (there are no membership changes yet).
 package server

@@ -12,6 +12,16 @@ import (
 type endpoint struct {
 	net.Listener
 	plain, secure bool
+	// only is "grpc" or "http" where the other is not served; "": both are.
+	only string
+}
+
+// traffic names what is served.
+func (e *endpoint) traffic() string {
+	if e.only == "" {
+		return "grpc+http"
+	}
+	return e.only
 }
 
 // messages say in etcd's words how clients are served.
@@ -25,8 +35,30 @@ func (e *endpoint) messages() (out []string) {
 	return out
 }
 
-// listenClients binds each address once, whatever schemes it was given with.
-func listenClients(urls []*url.URL) (out []*endpoint, err error) {
+// listenClients binds what is said for clients. URLs for HTTP only take HTTP away
+// from the others.
+func (s *settings) listenClients() (out []*endpoint, err error) {
+	if out, err = listenEndpoints(s.listenClient); err != nil {
+		return nil, err
+	}
+	only, err := listenEndpoints(s.listenHTTP)
+	if err != nil {
+		closeEndpoints(out)
+		return nil, err
+	}
+	for _, e := range only {
+		e.only = "http"
+	}
+	for _, e := range out {
+		if len(only) > 0 {
+			e.only = "grpc"
+		}
+	}
+	return append(out, only...), nil
+}
+
+// listenEndpoints binds each address once, whatever schemes it was given with.
+func listenEndpoints(urls []*url.URL) (out []*endpoint, err error) {
 	var bound []string
 	for _, u := range urls {
 		address := u.Host + u.Path

@@ -31,6 +31,7 @@ func (s *Server) run() {
 	s.grpc, guard = s.backend.newGRPC(svc)
 	s.http = &http.Server{Handler: s.backend.webHandler(svc, guard), ReadHeaderTimeout: handshakeTimeout, ErrorLog: quietLog(s.log)}
 	s.driver.start()
+	s.serveMonitors(svc)
 	s.work.Go(guard.Run)
 	s.work.Go(s.becomeReady)
 	go s.await()
@@ -79,7 +80,7 @@ func (s *Server) serve() {
 	for _, l := range s.clients {
 		s.splitter.serve(l)
 		for _, message := range l.messages() {
-			s.log.Info(message, "traffic", "grpc+http", "address", l.Addr().String())
+			s.log.Info(message, "traffic", l.traffic(), "address", l.Addr().String())
 		}
 	}
 	s.log.Info("ready to serve client requests", "member-id", hex(s.settings.member))
@@ -164,5 +165,6 @@ func (s *Server) stopClients() {
 	}
 	s.grpc.Stop()
 	s.http.Close()
+	s.monitors.Close()
 	s.splitter.close()
 }

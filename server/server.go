@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"sync"
 
@@ -37,7 +38,10 @@ type Server struct {
 	backend  *backend
 	network  *tcp.Transport
 	clients  []*endpoint
-	splitter *splitter
+	// monitors serves probes and metrics on addresses of their own.
+	monitors         *http.Server
+	monitorListeners []net.Listener
+	splitter         *splitter
 	// clientTLS and peerTLS are nil without certificates.
 	clientTLS, peerTLS *tlsconf.Source
 	grpc               *grpc.Server
@@ -129,15 +133,19 @@ func (s *Server) open() (err error) {
 	}
 	s.driver.network = s.network
 	opened = append(opened, s.network.Close)
-	peerListeners, err := s.listenPeers()
+	peerListeners, err := s.listenSecure(s.settings.listenPeer, s.peerTLS)
 	if err != nil {
 		return err
 	}
 	opened = append(opened, func() { closeAll(peerListeners) })
-	if s.clients, err = listenClients(s.settings.listenClient); err != nil {
+	if s.clients, err = s.settings.listenClients(); err != nil {
 		return err
 	}
 	opened = append(opened, func() { closeEndpoints(s.clients) })
+	if s.monitorListeners, err = s.listenSecure(s.settings.listenMetrics, s.clientTLS); err != nil {
+		return err
+	}
+	opened = append(opened, func() { closeAll(s.monitorListeners) })
 	for _, l := range peerListeners {
 		if err := s.network.Serve(l); err != nil {
 			return err
@@ -182,15 +190,16 @@ func (s *Server) adoptIdentity(fs disk.FS) error {
 	return nil
 }
 
-func (s *Server) listenPeers() (out []net.Listener, err error) {
-	for _, u := range s.settings.listenPeer {
+// listenSecure binds addresses, with TLS on those that ask for it.
+func (s *Server) listenSecure(urls []*url.URL, source *tlsconf.Source) (out []net.Listener, err error) {
+	for _, u := range urls {
 		ls, err := listen(u)
 		if err != nil {
 			closeAll(out)
 			return nil, fmt.Errorf("listen on %s: %w", u, err)
 		}
 		for _, l := range ls {
-			out = append(out, secure(l, u, s.peerTLS))
+			out = append(out, secure(l, u, source))
 		}
 	}
 	return out, nil

@@ -15,6 +15,7 @@ type settings struct {
 	Config
 	dir                                                  string
 	listenClient, advertiseClient, listenPeer, advertise []*url.URL
+	listenHTTP, listenMetrics                            []*url.URL // may be empty
 
 	cluster, member uint64
 	initial         raft.Configuration
@@ -98,7 +99,12 @@ func (s *settings) parseURLs() (err error) {
 		{"advertise-client-urls", s.AdvertiseClientURLs, &s.advertiseClient, false},
 		{"listen-peer-urls", s.ListenPeerURLs, &s.listenPeer, true},
 		{"initial-advertise-peer-urls", s.InitialAdvertisePeerURLs, &s.advertise, false},
+		{"listen-client-http-urls", s.ListenClientHTTPURLs, &s.listenHTTP, true},
+		{"listen-metrics-urls", s.ListenMetricsURLs, &s.listenMetrics, true},
 	} {
+		if optional := list.to == &s.listenHTTP || list.to == &s.listenMetrics; optional && list.value == "" {
+			continue
+		}
 		if *list.to, err = parseURLs(list.flag, list.value); err != nil {
 			return err
 		}

@@ -81,11 +81,11 @@ func (s *splitter) route(conn net.Conn, e *endpoint) {
 	switch {
 	case err != nil:
 	case e.secure && (head[0] == tlsRecord || !e.plain): // what isn't TLS fails in words
-		err = s.routeTLS(sniffed)
+		err = s.routeTLS(sniffed, e)
 	case bytes.Equal(head, http2Preface):
-		err = s.give(s.grpc, &meteredConn{sniffed, s.meter})
+		err = s.giveGRPC(sniffed, e)
 	default:
-		err = s.give(s.http, sniffed)
+		err = s.giveHTTP(sniffed, e)
 	}
 	if err != nil {
 		s.untrack(conn)
@@ -103,7 +103,24 @@ func (s *splitter) give(to *handoff, conn net.Conn) error {
 	return nil
 }
 
-func (s *splitter) routeTLS(conn net.Conn) error {
+// errNotServed ends a connection whose protocol its address doesn't offer.
+var errNotServed = errors.New("server: this address is for the other protocol")
+
+func (s *splitter) giveGRPC(conn net.Conn, e *endpoint) error {
+	if e.only == "http" {
+		return errNotServed
+	}
+	return s.give(s.grpc, &meteredConn{conn, s.meter})
+}
+
+func (s *splitter) giveHTTP(conn net.Conn, e *endpoint) error {
+	if e.only == "grpc" {
+		return errNotServed
+	}
+	return s.give(s.http, conn)
+}
+
+func (s *splitter) routeTLS(conn net.Conn, e *endpoint) error {
 	secured := tls.Server(conn, s.tls)
 	if err := secured.Handshake(); err != nil {
 		if !errors.Is(err, net.ErrClosed) { // else it was us, stopping
@@ -112,9 +129,9 @@ func (s *splitter) routeTLS(conn net.Conn) error {
 		return err
 	}
 	if secured.ConnectionState().NegotiatedProtocol == "h2" {
-		return s.give(s.grpc, &meteredConn{secured, s.meter})
+		return s.giveGRPC(secured, e)
 	}
-	return s.give(s.http, secured)
+	return s.giveHTTP(secured, e)
 }
 
 // rawConn is the socket under what route has put around it.

@@ -36,8 +36,11 @@ func (s *settings) parseTLS() (err error) {
 	if s.tls.suites, err = tlsconf.CipherSuites(s.CipherSuites, s.tls.oldest); err != nil {
 		return err
 	}
-	if u := firstTLS(s.listenClient); u != nil && !s.ClientTLS.given() {
+	if u := firstTLS(slices.Concat(s.listenClient, s.listenHTTP)); u != nil && !s.ClientTLS.given() {
 		return fmt.Errorf("TLS key/cert (--cert-file, --key-file) must be provided for client url %s with HTTPS scheme", u)
+	}
+	if u := firstTLS(s.listenMetrics); u != nil && !s.ClientTLS.given() {
+		return errors.New("client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url")
 	}
 	if u := firstTLS(s.listenPeer); u != nil && !s.PeerTLS.given() {
 		return fmt.Errorf("TLS key/cert (--peer-cert-file, --peer-key-file) must be provided for peer url %s with HTTPS scheme", u)
@@ -59,7 +62,7 @@ func firstTLS(urls []*url.URL) *url.URL {
 // given.
 func (s *Server) openTLS() (err error) {
 	set := s.settings
-	if s.clientTLS, err = s.newSource("client", set.ClientTLS, set.listenClient); err != nil {
+	if s.clientTLS, err = s.newSource("client", set.ClientTLS, slices.Concat(set.listenClient, set.listenHTTP)); err != nil {
 		return err
 	}
 	s.peerTLS, err = s.newSource("peer", set.PeerTLS, set.listenPeer)

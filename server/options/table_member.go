@@ -32,7 +32,7 @@ func memberBasics() []Option {
 			bind: urls(func(c *server.Config) *string { return &c.ListenPeerURLs }, "")},
 		{Name: "listen-client-urls", Help: "URLs to serve clients on: gRPC, and HTTP unless --listen-client-http-urls is given.",
 			bind: urls(func(c *server.Config) *string { return &c.ListenClientURLs }, "")},
-		{Name: "listen-client-http-urls", Class: Refused, Why: "HTTP is served on --listen-client-urls",
+		{Name: "listen-client-http-urls",
 			Help: "URLs to serve HTTP on, which is then not served on --listen-client-urls.",
 			bind: urls(func(c *server.Config) *string { return &c.ListenClientHTTPURLs }, "")},
 		{Name: "max-snapshots", Class: Inert, Why: "two snapshots are kept",

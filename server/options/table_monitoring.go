@@ -12,7 +12,7 @@ func monitoring() []Option {
 			bind: truth(func(c *server.Config) *bool { return &c.EnablePprof })},
 		{Name: "metrics", Class: Adapted, Why: "the histograms of gRPC are always there",
 			Help: "basic or extensive.", bind: oneOf(nowhere("basic"), "basic", "extensive")},
-		{Name: "listen-metrics-urls", Class: Refused, Why: "metrics are served on --listen-client-urls",
+		{Name: "listen-metrics-urls",
 			Help: "More URLs to serve metrics and probes on.",
 			bind: urls(func(c *server.Config) *string { return &c.ListenMetricsURLs }, "")},
 	}
