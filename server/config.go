@@ -106,6 +106,9 @@ type Config struct {
 	WarningApply time.Duration
 	WarningUnary time.Duration
 
+	// Hardened tightens several limits beyond etcd's; see harden.
+	Hardened bool
+
 	// LogLevel is debug, info, warn or error.
 	LogLevel string
 	// LogOutputs are default, stderr, stdout or files; LogFormat is json or
@@ -130,6 +133,8 @@ type Config struct {
 
 	// fs replaces the machine's disk, in tests.
 	fs disk.FS
+	// handshakeTimeout replaces the constant of that name, in tests.
+	handshakeTimeout time.Duration
 }
 
 // Defaults, as etcd has them.

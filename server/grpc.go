@@ -14,6 +14,10 @@ import (
 // gRPC buffers. Windows are larger than HTTP/2's 64 KiB so that a large range
 // or a burst of puts isn't cut into round trips.
 const (
+	// headerBytesMax bounds a request's header. Tokens and names of methods are
+	// all that belongs there.
+	headerBytesMax = 64 << 10
+
 	grpcBufferBytes = 32 << 10
 	grpcWindowBytes = 1 << 20
 	// grpcWorkers keep their grown stacks between requests; beyond them each
@@ -40,7 +44,8 @@ func (b *backend) newGRPC(svc *api.Service) (*grpc.Server, *api.Guard) {
 		grpc.InitialWindowSize(grpcWindowBytes),
 		grpc.InitialConnWindowSize(grpcWindowBytes),
 		grpc.NumStreamWorkers(grpcWorkers),
-		grpc.ConnectionTimeout(handshakeTimeout),
+		grpc.ConnectionTimeout(b.settings.handshakeTimeout()),
+		grpc.MaxHeaderListSize(uint32(b.settings.limits.headerBytes)),
 	)
 	api.Register(s, svc)
 	b.metrics.register(s)

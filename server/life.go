@@ -20,6 +20,9 @@ const (
 	drainTimeout    = 300 * time.Millisecond
 )
 
+// httpIdle is how long an HTTP/1.1 connection may wait for its next request.
+const httpIdle = 2 * time.Minute
+
 // publishRetry is the pause before this member's attributes are proposed again.
 const publishRetry = 100 * time.Millisecond
 
@@ -27,9 +30,10 @@ const publishRetry = 100 * time.Millisecond
 func (s *Server) run() {
 	svc := api.NewService(s.backend)
 	var guard *api.Guard
-	s.splitter = newSplitter(s.metrics, s.clientTLS, s.log)
+	s.splitter = newSplitter(s.metrics, s.clientTLS, s.log, s.settings)
 	s.grpc, guard = s.backend.newGRPC(svc)
-	s.http = &http.Server{Handler: s.backend.webHandler(svc, guard), ReadHeaderTimeout: handshakeTimeout, ErrorLog: quietLog(s.log)}
+	s.http = &http.Server{Handler: s.backend.webHandler(svc, guard), ErrorLog: quietLog(s.log),
+		ReadHeaderTimeout: s.settings.handshakeTimeout(), IdleTimeout: httpIdle, MaxHeaderBytes: s.settings.limits.headerBytes}
 	s.driver.start()
 	s.serveMonitors(svc)
 	s.work.Go(guard.Run)

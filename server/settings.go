@@ -21,6 +21,7 @@ type settings struct {
 	initial         raft.Configuration
 	existing        bool // join a running cluster
 	log             logSettings
+	limits          limits
 	gates           map[string]bool // by name: every feature gate
 	tls             tlsRules
 }
@@ -39,7 +40,7 @@ func (c Config) Check() error {
 // resolve checks a Config. Errors name the flag and say what to change.
 func (c Config) resolve() (*settings, error) {
 	s := &settings{Config: c}
-	for _, step := range []func() error{s.checkTimes, s.checkLimits, s.parseURLs, s.parseTLS, s.parseCluster, s.parseLog, s.parseGates} {
+	for _, step := range []func() error{s.harden, s.checkTimes, s.checkLimits, s.parseURLs, s.parseTLS, s.parseCluster, s.parseLog, s.parseGates} {
 		if err := step(); err != nil {
 			return nil, err
 		}

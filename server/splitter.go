@@ -29,6 +29,8 @@ type splitter struct {
 	meter      *metrics
 	tls        *tls.Config // nil without certificates
 	log        *slog.Logger
+	patience   time.Duration // for the first bytes and the handshake
+	ration     *ration
 	work       sync.WaitGroup
 	mu         sync.Mutex
 	listeners  []net.Listener
@@ -36,8 +38,10 @@ type splitter struct {
 	closed     bool
 }
 
-func newSplitter(m *metrics, source *tlsconf.Source, log *slog.Logger) *splitter {
-	s := &splitter{meter: m, log: log, grpc: newHandoff(), http: newHandoff(), sniffing: map[net.Conn]struct{}{}}
+func newSplitter(m *metrics, source *tlsconf.Source, log *slog.Logger, set *settings) *splitter {
+	s := &splitter{meter: m, log: log, patience: set.handshakeTimeout(), grpc: newHandoff(), http: newHandoff(), sniffing: map[net.Conn]struct{}{}}
+	_, limit := descriptors()
+	s.ration = newRation(limit, set.limits.writeStall)
 	if source != nil {
 		s.tls = source.Server()
 	}
@@ -47,11 +51,12 @@ func newSplitter(m *metrics, source *tlsconf.Source, log *slog.Logger) *splitter
 // serve accepts from a listener until close.
 func (s *splitter) serve(e *endpoint) {
 	s.mu.Lock()
-	s.listeners = append(s.listeners, e)
+	l := s.ration.listener(e)
+	s.listeners = append(s.listeners, l)
 	s.mu.Unlock()
 	s.work.Go(func() {
 		for {
-			conn, err := e.Accept()
+			conn, err := l.Accept()
 			var temporary net.Error
 			switch {
 			case err == nil:
@@ -66,13 +71,13 @@ func (s *splitter) serve(e *endpoint) {
 	})
 }
 
-// route finds out what a connection speaks; it has handshakeTimeout for that.
+// route finds out what a connection speaks; it has the splitter's patience for that.
 func (s *splitter) route(conn net.Conn, e *endpoint) {
 	if !s.track(conn) {
 		conn.Close()
 		return
 	}
-	err := conn.SetDeadline(time.Now().Add(handshakeTimeout))
+	err := conn.SetDeadline(time.Now().Add(s.patience))
 	var head []byte
 	if err == nil {
 		head, err = sniff(conn)
@@ -98,7 +103,11 @@ func (s *splitter) give(to *handoff, conn net.Conn) error {
 	if err := conn.SetDeadline(time.Time{}); err != nil {
 		return err
 	}
-	s.untrack(rawConn(conn))
+	raw := rawConn(conn)
+	s.untrack(raw)
+	if c, ok := raw.(*clientConn); ok {
+		c.served.Store(true)
+	}
 	to.give(conn)
 	return nil
 }

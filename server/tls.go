@@ -23,6 +23,13 @@ import (
 // handshake included.
 const handshakeTimeout = 10 * time.Second
 
+func (s *settings) handshakeTimeout() time.Duration {
+	if s.Config.handshakeTimeout > 0 {
+		return s.Config.handshakeTimeout
+	}
+	return handshakeTimeout
+}
+
 // tlsRules are what both planes share, checked.
 type tlsRules struct {
 	oldest, newest uint16
@@ -89,8 +96,8 @@ func (s *Server) newSource(plane string, t TLS, listen []*url.URL) (*tlsconf.Sou
 		DemandCertificate: t.ClientCertAuth, SelfMade: selfMade,
 		AllowedCNs: splitList(t.AllowedCN), AllowedHostnames: splitList(t.AllowedHostname),
 		MinVersion: s.settings.tls.oldest, MaxVersion: s.settings.tls.newest, CipherSuites: s.settings.tls.suites,
-		CheckAddress: plane == "peer" && !t.SkipSANVerification,
-		Logger:       s.log,
+		CheckAddress: plane == "peer" && !t.SkipSANVerification, NoReverseDNS: s.settings.limits.noReverseDNS,
+		Logger: s.log,
 	}
 	if plane == "client" {
 		// gRPC clients offer h2 only. Who offers both has a use for HTTP/1.1,
