@@ -131,6 +131,10 @@ type Config struct {
 	// effect.
 	Warnings []string
 
+	// TestDisk makes the disk a bad one, for tests of processes: a specification
+	// as internal/disk/testdisk has it. "": the disk as it is.
+	TestDisk string
+
 	// fs replaces the machine's disk, in tests.
 	fs disk.FS
 	// handshakeTimeout replaces the constant of that name, in tests.

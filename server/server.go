@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/holdfast-db/holdfast/internal/disk"
+	"github.com/holdfast-db/holdfast/internal/disk/testdisk"
 	"github.com/holdfast-db/holdfast/internal/tlsconf"
 	"github.com/holdfast-db/holdfast/raft"
 	"github.com/holdfast-db/holdfast/server/api"
@@ -110,9 +111,9 @@ func (s *Server) open() (err error) {
 			}
 		}
 	}()
-	fs := s.settings.fs
-	if fs == nil {
-		fs = disk.OS{}
+	fs, err := s.disk()
+	if err != nil {
+		return err
 	}
 	if err := fs.MkdirAll(s.settings.dir); err != nil {
 		return fmt.Errorf("data directory: %w", err)
@@ -152,6 +153,23 @@ func (s *Server) open() (err error) {
 		}
 	}
 	return nil
+}
+
+// disk is the machine's, or what a test put in its place.
+func (s *Server) disk() (disk.FS, error) {
+	fs := s.settings.fs
+	if fs == nil {
+		fs = disk.OS{}
+	}
+	if s.settings.TestDisk == "" {
+		return fs, nil
+	}
+	s.log.Warn("--test-disk: THE DISK IS MADE A BAD ONE ON PURPOSE, NEVER KEEP DATA ON IT", "test-disk", s.settings.TestDisk)
+	fs, err := testdisk.Parse(s.settings.TestDisk, fs)
+	if err != nil {
+		return nil, fmt.Errorf("--test-disk: %w", err)
+	}
+	return fs, nil
 }
 
 // errJoin: a member without data can't know what the running cluster has agreed

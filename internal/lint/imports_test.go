@@ -51,7 +51,7 @@ var rules = map[string]rule{
 	"server/api": {[]string{"raft", "mvcc", "server/auth", "server/state", "server/replica", etcdAPI, grpc, protobuf},
 		"etcd's protobufs stop here"},
 	"server": {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "transport/tcp", "server/auth", "server/state", "server/replica", "server/api", "server/gateway",
-		"internal/disk", "internal/clock", "internal/pki", "internal/tlsconf", etcdAPI, grpc, protobuf, prometheus, xsys, xnet, lumberjack}, "the driver: everything but the command line"},
+		"internal/disk", "internal/disk/testdisk", "internal/clock", "internal/pki", "internal/tlsconf", etcdAPI, grpc, protobuf, prometheus, xsys, xnet, lumberjack}, "the driver: everything but the command line"},
 	"server/gateway": {[]string{etcdAPI, grpc, protobuf, grpcweb}, "translates; what services do is not its business"},
 	"server/options": {[]string{"server", yaml}, "reads what an operator says into a server's configuration, and starts nothing"},
 	"sim": {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "server/state", "server/replica", "linearizability",

@@ -241,6 +241,28 @@ func TestShow(t *testing.T) {
 	}
 }
 
+// TestTestDisk: one flag alone doesn't give anybody a disk that loses data.
+func TestTestDisk(t *testing.T) {
+	for _, c := range []struct {
+		environ []string
+		ok      bool
+	}{
+		{nil, false},
+		{[]string{"HOLDFAST_ALLOW_TEST_DISK=no"}, false},
+		{[]string{"HOLDFAST_ALLOW_TEST_DISK=yes"}, true},
+	} {
+		s := New()
+		err := s.Parse([]string{"--test-disk=powerloss"}, c.environ)
+		if (err == nil) != c.ok || c.ok && s.Config.TestDisk != "powerloss" {
+			t.Errorf("%q: %v, %q", c.environ, err, s.Config.TestDisk)
+		}
+	}
+	s := New()
+	if err := s.Parse(nil, []string{"HOLDFAST_ALLOW_TEST_DISK=yes", "ETCD_TEST_DISK=powerloss"}); err != nil || s.Config.TestDisk != "" {
+		t.Errorf("from a variable: %v, %q", err, s.Config.TestDisk)
+	}
+}
+
 func TestHelp(t *testing.T) {
 	var b strings.Builder
 	New().Help(&b)

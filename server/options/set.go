@@ -5,10 +5,15 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-db/holdfast/server"
 )
+
+// TestDiskVariable has to be "yes" for --test-disk to be taken: nobody gets a
+// disk that loses data by a slip in a flag.
+const TestDiskVariable = "HOLDFAST_ALLOW_TEST_DISK"
 
 // Set is the table with values: those of a configuration, and where each came
 // from.
@@ -79,6 +84,7 @@ func New() *Set {
 	}
 	s.flags.StringVar(&s.File, "config-file", "", "")
 	s.flags.BoolVar(&s.Version, "version", false, "")
+	s.flags.StringVar(&s.Config.TestDisk, "test-disk", "", "") // in no help: it is for those who torture servers
 	return s
 }
 
@@ -105,6 +111,9 @@ func (s *Set) Parse(args, environ []string) error {
 	}
 	if rest := s.flags.Args(); len(rest) > 0 {
 		return fmt.Errorf("%q is not a valid flag", rest[0])
+	}
+	if s.Config.TestDisk != "" && !slices.Contains(environ, TestDiskVariable+"=yes") {
+		return fmt.Errorf("--test-disk loses data on purpose, and is refused unless the variable %s is \"yes\"", TestDiskVariable)
 	}
 	s.flags.Visit(func(f *flag.Flag) {
 		if r := s.byName[f.Name]; r != nil {
