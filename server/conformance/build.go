@@ -10,24 +10,29 @@ import (
 	"strings"
 )
 
-const suitePackage = "go.etcd.io/etcd/tests/v3/common"
+// suitePackages is where the suites are.
+const suitePackages = "go.etcd.io/etcd/tests/v3/"
 
 // suite is etcd's test binary with what it needs around it:
 //
 //	DIR/bin/{etcd,etcdctl,etcdutl}   etcd is Holdfast, unless -etcd
-//	DIR/common.test
-//	DIR/work/common                  its working folder
+//	DIR/SUITE.test
+//	DIR/work/SUITE                   its working folder
 //	DIR/work/fixtures                certificates and keys, which it looks for beside that
 type suite struct {
 	options
 }
+
+func (s *suite) binary() string { return s.path(s.suite + ".test") }
+
+func (s *suite) workDir() string { return s.path("work", s.suite) }
 
 func (s *suite) path(elements ...string) string {
 	return filepath.Join(append([]string{s.dir}, elements...)...)
 }
 
 func (s *suite) build() error {
-	for _, dir := range []string{s.path("bin"), s.path("work", "common"), s.logs} {
+	for _, dir := range []string{s.path("bin"), s.workDir(), s.logs} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
@@ -40,7 +45,7 @@ func (s *suite) build() error {
 		server,
 		{"build", "-o", s.path("bin", "etcdctl"), "go.etcd.io/etcd/etcdctl/v3"},
 		{"build", "-o", s.path("bin", "etcdutl"), "go.etcd.io/etcd/etcdutl/v3"},
-		{"test", "-c", "-tags", "e2e", "-o", s.path("common.test"), suitePackage},
+		{"test", "-c", "-tags", "e2e", "-o", s.binary(), suitePackages + s.suite},
 	} {
 		if _, err := run("go", args...); err != nil {
 			return err
@@ -51,7 +56,7 @@ func (s *suite) build() error {
 
 // copyFixtures: the module cache is read-only, and the suite writes beside them.
 func (s *suite) copyFixtures() error {
-	dir, err := run("go", "list", "-f", "{{.Dir}}", suitePackage)
+	dir, err := run("go", "list", "-f", "{{.Dir}}", suitePackages+s.suite)
 	if err != nil {
 		return err
 	}
@@ -73,7 +78,7 @@ func (s *suite) copyFixtures() error {
 
 // list names the top-level tests that match.
 func (s *suite) list(pattern *regexp.Regexp) (tests []string, err error) {
-	out, err := run(s.path("common.test"), "-test.list", ".")
+	out, err := run(s.binary(), "-test.list", ".")
 	if err != nil {
 		return nil, err
 	}

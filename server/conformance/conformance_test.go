@@ -64,8 +64,10 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func TestKnownFile(t *testing.T) {
-	if _, err := readKnown(knownText); err != nil {
-		t.Error(err)
+func TestKnownFiles(t *testing.T) {
+	for suite, text := range knownTexts {
+		if _, err := readKnown(text); err != nil {
+			t.Errorf("%s: %v", suite, err)
+		}
 	}
 }

@@ -1,12 +1,17 @@
-// Command conformance runs etcd's published client suite against Holdfast: the
-// package go.etcd.io/etcd/tests/v3/common of the release whose API Holdfast
-// serves, built with the tag e2e, so that it starts real processes and drives
-// them with etcdctl and the Go client. The suite is not changed in any way.
-// It finds Holdfast under the name etcd, in a directory of its own.
+// Command conformance runs etcd's published suites against Holdfast: packages of
+// go.etcd.io/etcd/tests/v3 of the release whose API Holdfast serves, built with
+// the tag e2e, so that they start real processes and drive them with etcdctl,
+// curl and the Go client. The suites are not changed in any way. They find
+// Holdfast under the name etcd, in a directory of its own.
 //
-//	make conformance                                  # all of it, about 20 minutes
+//	make conformance                                  # the client suite, about 15 minutes
+//	make conformance CONFORMANCE='-suite e2e'         # that of the process: flags, TLS, HTTP, logs, files
 //	make conformance CONFORMANCE='-run TestKV -v'     # some of it
 //	make conformance CONFORMANCE='-etcd'              # etcd itself, to compare
+//
+// The client suite (tests/common) is the measure: it asks what any client may
+// ask. The other one (tests/e2e) asks about etcd as a program, its bolt file and
+// its own tools among it, where Holdfast is another program.
 //
 // # How
 //
@@ -15,7 +20,7 @@
 //  2. run: each top-level test in a process of its own, so that one that hangs or
 //     panics costs itself only. The suite uses fixed ports (20000 and up), so
 //     nothing runs at the same time.
-//  3. report: leaf cases passed, failed, skipped. A failing case that known.txt
+//  3. report: leaf cases passed, failed, skipped. A failing case that known_SUITE.txt
 //     explains is a known difference; any other makes the command fail, and so
 //     does a known difference that is none any more.
 //

@@ -12,6 +12,7 @@ import (
 
 // options are the command line's.
 type options struct {
+	suite   string        // common or e2e
 	dir     string        // where binaries and the suite's working folder are
 	run     string        // top-level tests to run
 	minimal bool          // the suite's own smaller matrix
@@ -23,6 +24,7 @@ type options struct {
 
 func main() {
 	var o options
+	flag.StringVar(&o.suite, "suite", "common", "common: what clients see; e2e: the process and its tools")
 	flag.StringVar(&o.dir, "dir", "", "directory for what is built (default: ../../bin/conformance)")
 	flag.StringVar(&o.run, "run", ".", "top-level tests to run, a regular expression")
 	flag.BoolVar(&o.minimal, "minimal", false, "the suite's smaller matrix: no TLS on one member, TLS on three")
@@ -42,7 +44,11 @@ func conform(o options) error {
 	if err != nil {
 		return fmt.Errorf("-run: %w", err)
 	}
-	known, err := readKnown(knownText)
+	text, ok := knownTexts[o.suite]
+	if !ok {
+		return fmt.Errorf("-suite must be common or e2e (set to %q)", o.suite)
+	}
+	known, err := readKnown(text)
 	if err != nil {
 		return err
 	}

@@ -31,9 +31,9 @@ type outcome struct {
 func (s *suite) play(test string) []outcome {
 	ctx, cancel := context.WithTimeout(context.Background(), s.timeout+30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, s.path("common.test"), "-test.v", "-test.run", "^"+test+"$", "-test.timeout", s.timeout.String(),
+	cmd := exec.CommandContext(ctx, s.binary(), "-test.v", "-test.run", "^"+test+"$", "-test.timeout", s.timeout.String(),
 		"-bin-dir", s.path("bin"), "-cert-dir", s.path("work", "fixtures"))
-	cmd.Dir = s.path("work", "common")
+	cmd.Dir = s.workDir()
 	cmd.Env = os.Environ()
 	if s.minimal {
 		cmd.Env = append(cmd.Env, "E2E_TEST_MINIMAL=true")

@@ -9,8 +9,14 @@ import (
 	"time"
 )
 
-//go:embed known.txt
-var knownText string
+//go:embed known_common.txt
+var knownCommon string
+
+//go:embed known_e2e.txt
+var knownE2E string
+
+// knownTexts are the known differences, by suite.
+var knownTexts = map[string]string{"common": knownCommon, "e2e": knownE2E}
 
 // difference is a case in which Holdfast does not do what etcd does.
 type difference struct {
@@ -19,7 +25,7 @@ type difference struct {
 	hits    int
 }
 
-// readKnown reads known.txt.
+// readKnown reads a file of known differences.
 func readKnown(text string) (out []*difference, err error) {
 	for number, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
@@ -28,11 +34,11 @@ func readKnown(text string) (out []*difference, err error) {
 		}
 		pattern, reason, ok := strings.Cut(line, " # ")
 		if !ok || strings.TrimSpace(reason) == "" {
-			return nil, fmt.Errorf("known.txt:%d: a pattern, \" # \" and a reason are needed", number+1)
+			return nil, fmt.Errorf("known differences, line %d: a pattern, \" # \" and a reason are needed", number+1)
 		}
 		re, err := regexp.Compile("^(" + strings.TrimSpace(pattern) + ")$")
 		if err != nil {
-			return nil, fmt.Errorf("known.txt:%d: %w", number+1, err)
+			return nil, fmt.Errorf("known differences, line %d: %w", number+1, err)
 		}
 		out = append(out, &difference{pattern: re, reason: strings.TrimSpace(reason)})
 	}
@@ -108,7 +114,7 @@ func (r *result) print(w io.Writer, verbose bool, took time.Duration) {
 
 func (r *result) err() error {
 	if len(r.unexplained)+len(r.healed) > 0 {
-		return fmt.Errorf("%d failures that known.txt doesn't explain, %d known differences that passed", len(r.unexplained), len(r.healed))
+		return fmt.Errorf("%d failures that no known difference explains, %d known differences that passed", len(r.unexplained), len(r.healed))
 	}
 	return nil
 }

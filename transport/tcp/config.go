@@ -59,7 +59,7 @@ type Config struct {
 	// One frame always fits into an empty queue. 4096, 64 MiB.
 	QueueFramesMax, QueueBytesMax int
 	// HandshakesMax bounds the accepted connections that have not been let in
-	// yet; beyond it they are closed. 64.
+	// yet; beyond it the oldest is closed. 64.
 	HandshakesMax int
 
 	// SnapshotTimeout is ReadTimeout and WriteTimeout on snapshot streams,

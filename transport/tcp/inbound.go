@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,11 +20,12 @@ import (
 type inbounds struct {
 	handshakesMax int
 
-	mu         sync.Mutex
-	closed     bool
-	handshakes int
-	open       map[net.Conn]bool
-	admitted   map[inboundKey]inbound
+	mu     sync.Mutex
+	closed bool
+	// shaking are the connections that still shake hands, the oldest first.
+	shaking  []net.Conn
+	open     map[net.Conn]bool
+	admitted map[inboundKey]inbound
 	// receiving holds, by sender, what is closed when its transfer has ended.
 	receiving map[raft.NodeID]chan struct{}
 }
@@ -47,23 +49,31 @@ func newInbounds(handshakesMax int) *inbounds {
 	}
 }
 
-// enter registers a connection that will shake hands, if there is room.
+// enter registers a connection that will shake hands. If too many do, the oldest
+// gives way: a member is done in milliseconds, so what has taken longest is most
+// likely a stranger that says nothing, and such must not keep members out.
 func (in *inbounds) enter(conn net.Conn) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.closed || in.handshakes >= in.handshakesMax {
+	if in.closed {
 		return false
 	}
-	in.handshakes++
+	if len(in.shaking) >= in.handshakesMax {
+		hangUp(in.shaking[0])
+		in.shaking = slices.Delete(in.shaking, 0, 1)
+	}
+	in.shaking = append(in.shaking, conn)
 	in.open[conn] = true
 	return true
 }
 
 // greeted ends the handshake of a connection, however it went.
-func (in *inbounds) greeted() {
+func (in *inbounds) greeted(conn net.Conn) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.handshakes--
+	if i := slices.Index(in.shaking, conn); i >= 0 {
+		in.shaking = slices.Delete(in.shaking, i, i+1)
+	}
 }
 
 // check refuses a process that is older than the one we are connected with: a
@@ -165,13 +175,13 @@ func (t *Transport) serve(conn net.Conn) {
 	defer hangUp(conn)
 	var unknown atomic.Uint64
 	if !t.secured(conn) {
-		t.inbounds.greeted()
+		t.inbounds.greeted(conn)
 		t.inbounds.leave(conn, inboundKey{})
 		return
 	}
 	s := newStream(conn, t.config.ReadTimeout, t.config.WriteTimeout, &unknown, &unknown)
 	peer, err := t.welcome(s)
-	t.inbounds.greeted()
+	t.inbounds.greeted(conn)
 	key := inboundKey{from: peer.From, snapshot: peer.Snapshot}
 	defer t.inbounds.leave(conn, key)
 	if err == nil {

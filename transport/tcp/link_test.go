@@ -216,15 +216,23 @@ func TestSilentStranger(t *testing.T) {
 	}
 }
 
+// TestHandshakesAreBounded: strangers that say nothing make room for each other,
+// and don't keep members out.
 func TestHandshakesAreBounded(t *testing.T) {
 	a := start(t, 1, loopback, with(func(c *Config) { c.HandshakesMax = 2 }))
-	stranger(t, a)
-	stranger(t, a)
 	began := time.Now()
-	third := stranger(t, a)
-	hungUp(t, third)
+	first := stranger(t, a)
+	stranger(t, a)
+	stranger(t, a)
+	hungUp(t, first)
 	if took := time.Since(began); took > patience/2 {
 		t.Errorf("one too many was kept for %v", took)
+	}
+	b := start(t, 2, loopback)
+	b.peers(a)
+	b.say(a, "let me in")
+	if took := time.Since(began); took > patience/2 {
+		t.Errorf("a member had to wait for %v", took)
 	}
 }
 
