@@ -11,8 +11,10 @@ import (
 	"github.com/holdfast-db/holdfast/mvcc"
 	"github.com/holdfast-db/holdfast/raft"
 	"github.com/holdfast-db/holdfast/server/api"
+	"github.com/holdfast-db/holdfast/server/auth"
 	"github.com/holdfast-db/holdfast/server/replica"
 	"github.com/holdfast-db/holdfast/server/state"
+	"github.com/holdfast-db/holdfast/server/token"
 )
 
 // backend is the running member as the services see it. It turns their calls
@@ -25,6 +27,7 @@ type backend struct {
 	metrics  *metrics
 	log      *slog.Logger
 	head     head
+	warden   *warden
 	streams  atomic.Uint64 // the last watch stream's id
 	stopped  chan struct{}
 }
@@ -101,7 +104,7 @@ func (b *backend) Propose(ctx context.Context, body state.Body) (*state.Result, 
 		return nil, api.ErrTooLarge
 	}
 	b.metrics.pending.Add(1)
-	c := b.newCall(replica.Request{Kind: replica.Write, Body: encoded})
+	c := b.newCall(replica.Request{Kind: replica.Write, Body: encoded, Caller: api.CallerOf(ctx)})
 	_, c.alarm = body.(*state.AlarmRequest)
 	b.driver.boxes[replica.ToCore].submit(&c.request)
 	reply, err := c.wait(ctx)
@@ -153,10 +156,18 @@ func (b *backend) Limits() api.Limits {
 		RequestBytesMax: b.settings.requestBytesMax(),
 		TxnOpsMax:       int(b.settings.MaxTxnOps),
 		QuotaBytes:      b.settings.quota(),
+		BcryptCost:      int(b.settings.BcryptCost),
+		CertUsers:       b.settings.ClientTLS.ClientCertAuth,
 		LeaseTTLMin:     b.settings.leaseTTLMin(),
 		ElectionMS:      int64(b.settings.ElectionMS),
 	}
 }
+
+// Auth implements api.Backend.
+func (b *backend) Auth() *auth.View { return b.warden.auth.Load() }
+
+// Tokens implements api.Backend.
+func (b *backend) Tokens() token.Keeper { return b.warden.tokens }
 
 // Stopped implements api.Backend.
 func (b *backend) Stopped() <-chan struct{} { return b.stopped }
@@ -187,8 +198,8 @@ func (w *watchStream) push(responses []mvcc.WatchResponse) {
 	}
 }
 
-func (w *watchStream) Create(r mvcc.WatchRequest) {
-	w.box.putWait(replica.WatchCreateEvent{Stream: w.id, Request: r})
+func (w *watchStream) Create(r mvcc.WatchRequest, who auth.Session) {
+	w.box.putWait(replica.WatchCreateEvent{Stream: w.id, Request: r, Session: who})
 }
 
 func (w *watchStream) Cancel(id mvcc.WatchID) {

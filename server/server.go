@@ -45,6 +45,7 @@ type Server struct {
 	splitter         *splitter
 	// clientTLS and peerTLS are nil without certificates.
 	clientTLS, peerTLS *tlsconf.Source
+	warden             *warden
 	grpc               *grpc.Server
 	http               *http.Server
 	work               sync.WaitGroup
@@ -119,6 +120,9 @@ func (s *Server) open() (err error) {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	if err := s.openTLS(); err != nil {
+		return err
+	}
+	if err := s.openWarden(); err != nil {
 		return err
 	}
 	if err := s.checkJoin(fs); err != nil {
@@ -228,9 +232,10 @@ func (s *Server) wire() {
 	s.driver = newDriver(s.replica, s.log, s.metrics)
 	s.backend = &backend{
 		settings: s.settings, replica: s.replica, driver: s.driver, metrics: s.metrics, log: s.log,
-		stopped: make(chan struct{}),
+		warden: s.warden, stopped: make(chan struct{}),
 	}
 	s.driver.pulse = s.backend.pulse
+	s.warden.auth.Store(s.replica.Apply.State().Auth())
 	s.backend.head.publishRaft(s.replica.Core.Status())
 	s.backend.head.publishState(s.replica.Apply.State())
 	s.backend.head.publishAlarms(s.replica.Apply.State().View().Alarms())
@@ -251,6 +256,7 @@ func (s *Server) replicaConfig(fs disk.FS) replica.Config {
 		c.Sync = wal.Policy{Mode: wal.SyncNone}
 	}
 	c.CatchUpEntries = int(set.CatchUpEntries)
+	c.AuthChanged, c.TokenAssigned = s.warden.auth.Store, s.warden.tokens.Assigned
 	c.WatchFragmentBytes = set.requestBytesMax() + grpcOverheadBytes
 	c.LoadRunner = func(task func()) (wait func()) {
 		var done sync.WaitGroup

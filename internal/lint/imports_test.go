@@ -25,6 +25,8 @@ const (
 	compress   = "github.com/klauspost/compress/..."
 	btree      = "github.com/google/btree"
 	porcupine  = "github.com/anishathalye/porcupine"
+	jwt        = "github.com/golang-jwt/jwt/v5"
+	bcrypt     = "golang.org/x/crypto/bcrypt"
 	xsys       = "golang.org/x/sys/..."
 	yaml       = "sigs.k8s.io/yaml"
 	lumberjack = "gopkg.in/natefinch/lumberjack.v2"
@@ -47,10 +49,11 @@ var rules = map[string]rule{
 	"server/auth":      {[]string{btree}, "decides who may do what; how callers prove who they are is not its affair"},
 	"server/state":     {[]string{"mvcc", "server/auth", btree}, "what is replicated must not know how it is replicated"},
 	"server/replica":   {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "server/auth", "server/state", "internal/disk", "internal/clock"}, "decides, and leaves all acting to a driver: no socket, no gRPC"},
+	"server/token":     {[]string{"server/auth", "server/state", jwt}, "proves who a caller is; what he may do is not its affair"},
 	"linearizability":  {[]string{porcupine}, "an oracle shares no code with what it judges"},
-	"server/api": {[]string{"raft", "mvcc", "server/auth", "server/state", "server/replica", etcdAPI, grpc, protobuf},
+	"server/api": {[]string{"raft", "mvcc", "server/auth", "server/state", "server/token", bcrypt, "server/replica", etcdAPI, grpc, protobuf},
 		"etcd's protobufs stop here"},
-	"server": {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "transport/tcp", "server/auth", "server/state", "server/replica", "server/api", "server/gateway",
+	"server": {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "transport/tcp", "server/auth", "server/state", "server/token", "server/replica", "server/api", "server/gateway",
 		"internal/disk", "internal/disk/testdisk", "internal/clock", "internal/pki", "internal/tlsconf", etcdAPI, grpc, protobuf, prometheus, xsys, xnet, lumberjack}, "the driver: everything but the command line"},
 	"server/gateway": {[]string{etcdAPI, grpc, protobuf, grpcweb}, "translates; what services do is not its business"},
 	"server/options": {[]string{"server", yaml}, "reads what an operator says into a server's configuration, and starts nothing"},

@@ -6,7 +6,9 @@ import (
 
 	"github.com/holdfast-db/holdfast/mvcc"
 	"github.com/holdfast-db/holdfast/raft"
+	"github.com/holdfast-db/holdfast/server/auth"
 	"github.com/holdfast-db/holdfast/server/state"
+	"github.com/holdfast-db/holdfast/server/token"
 )
 
 // Backend is what the etcd services need of a running member. It holds no
@@ -19,7 +21,8 @@ import (
 // etcd's codes and texts.
 type Backend interface {
 	// Propose replicates one request and returns its outcome once this member
-	// has applied it. Result.Err is the outcome's own error.
+	// has applied it. Result.Err is the outcome's own error. The context says
+	// whose request it is (CallerOf).
 	Propose(ctx context.Context, body state.Body) (*state.Result, error)
 	// View returns the state to read from; linearizable: at least as new as
 	// every write acknowledged before the call, anywhere.
@@ -30,6 +33,12 @@ type Backend interface {
 	TimeToLive(ctx context.Context, lease int64) (ttl, granted int64, err error)
 	// MoveLeader hands leadership to a voter.
 	MoveLeader(ctx context.Context, to uint64) error
+
+	// Auth is the users, roles and permissions that this member has applied; it
+	// costs an atomic load, and is never older than a reply to a change of them.
+	Auth() *auth.View
+	// Tokens tell callers; fixed.
+	Tokens() token.Keeper
 
 	// OpenWatch opens a watch stream. The sink is called without blocking, and
 	// not after Close has returned.
@@ -57,7 +66,9 @@ var (
 // WatchStream is the client's end of a hub stream. Create, Cancel and Progress
 // may wait while the member is behind; Grant and Close never do.
 type WatchStream interface {
-	Create(mvcc.WatchRequest)
+	// Create is refused if the session may not read what it asks for; a later
+	// change of permissions ends it.
+	Create(mvcc.WatchRequest, auth.Session)
 	Cancel(mvcc.WatchID)
 	Progress()
 	// Grant allows so much more to be pushed into the sink.
@@ -97,6 +108,8 @@ type Limits struct {
 	RequestBytesMax int
 	TxnOpsMax       int
 	QuotaBytes      int64 // what Put and LeaseGrant are checked against; 0: nothing
+	BcryptCost      int
+	CertUsers       bool  // the common name of a verified client certificate is a user
 	LeaseTTLMin     int64 // seconds; shorter TTLs are raised to it
 	ElectionMS      int64 // base election timeout, for streams that need a leader
 }

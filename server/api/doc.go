@@ -28,6 +28,20 @@
 //   - A watch stream that doesn't read costs memory for its credit of responses
 //     and nothing more.
 //
+// # Who may
+//
+// While auth is on, one table says who may call a method (rules.go): anyone,
+// everybody with a name, administrators, or that the request decides. A method
+// without a row is refused. Where the request decides, its method asks (permit.go),
+// and if one forgot to its answer would be held back. Who the caller is, a token
+// or a verified certificate tells (caller.go, package token).
+//
+// A read is checked by the view that it reads. A command is checked before it is
+// proposed and again when it is applied, by the state that it meets then: only
+// that counts. A member that lags doesn't refuse by what it has applied so far: it
+// asks what is agreed on first. A watch is checked when it begins, and whenever
+// users or permissions change, between the commands of an entry.
+//
 // # How a watch stream works
 //
 // Each stream is a pair of goroutines. The receiver passes requests to the hub,
@@ -45,11 +59,15 @@
 //   - A watch id of -1 chosen by a client counts as 0: the server picks one.
 //   - Quota is a count of logical bytes, the same on all members, instead of the
 //     size of a file; Defragment has nothing to do and says so by succeeding.
+//   - A watch ends when its caller loses the permission, his password changes or
+//     auth is turned on; etcd looks when it begins, and never again.
+//   - A login of a user without a password fails like any other failed login; etcd
+//     says that he has none.
 //   - Hash covers the key space, not a database file.
 //
 // # Left out so far
 //
-// Auth, membership changes, snapshots over gRPC, downgrade, lock and election
+// Membership changes, snapshots over gRPC, downgrade, lock and election
 // services and the JSON gateway answer Unimplemented.
 //
 // Sources: etcd 3.7 api/etcdserverpb/rpc.proto, api/v3rpc/rpctypes/error.go,

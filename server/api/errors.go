@@ -48,6 +48,7 @@ var grpcErrors = map[error]error{
 	auth.ErrPermissionNotGranted: rpctypes.ErrGRPCPermissionNotGranted,
 	auth.ErrNotEnabled:           rpctypes.ErrGRPCAuthNotEnabled,
 	auth.ErrInvalidManagement:    rpctypes.ErrGRPCInvalidAuthMgmt,
+	auth.ErrInvalidToken:         rpctypes.ErrGRPCInvalidAuthToken,
 	auth.ErrOldRevision:          rpctypes.ErrGRPCAuthOldRevision,
 	auth.ErrNameTooLong:          rpctypes.ErrGRPCRequestTooLarge,
 

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/holdfast-db/holdfast/mvcc"
+	"github.com/holdfast-db/holdfast/server/auth"
 	"github.com/holdfast-db/holdfast/server/state"
+	"github.com/holdfast-db/holdfast/server/token"
 )
 
 // fakeBackend is a member without raft, log or network: a state machine behind a
@@ -22,6 +25,9 @@ type fakeBackend struct {
 	seq     uint64
 	limits  Limits
 	stopped chan struct{}
+
+	tokens   token.Keeper
+	sessions map[mvcc.StreamID]auth.Session
 
 	leaderless, learner bool
 	fail                error // answers every request
@@ -40,16 +46,17 @@ func newFake(t *testing.T) *fakeBackend {
 	b := &fakeBackend{
 		sinks:   map[mvcc.StreamID]func([]mvcc.WatchResponse){},
 		stopped: make(chan struct{}),
-		limits:  Limits{RequestBytesMax: 1 << 20, TxnOpsMax: 128, QuotaBytes: 1 << 30, LeaseTTLMin: 2, ElectionMS: 20},
+		tokens:  token.NewSimple(time.Minute), sessions: map[mvcc.StreamID]auth.Session{},
+		limits: Limits{BcryptCost: 4, RequestBytesMax: 1 << 20, TxnOpsMax: 128, QuotaBytes: 1 << 30, LeaseTTLMin: 2, ElectionMS: 20},
 	}
-	b.state = state.New(state.Options{Members: []state.ConfigMember{
+	b.state = state.New(state.Options{AuthChanged: b.authChanged, TokenAssigned: b.tokens.Assigned, Members: []state.ConfigMember{
 		{ID: fakeMember, Incarnation: fakeIncarnation, PeerURLs: []string{"http://p:1"}},
 	}})
 	b.hub = mvcc.NewHub(b.state.Store(), mvcc.HubOptions{FragmentBytes: 4096})
 	return b
 }
 
-func (b *fakeBackend) Propose(_ context.Context, body state.Body) (*state.Result, error) {
+func (b *fakeBackend) Propose(ctx context.Context, body state.Body) (*state.Result, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.fail != nil {
@@ -66,7 +73,7 @@ func (b *fakeBackend) Propose(_ context.Context, body state.Body) (*state.Result
 	b.seq++
 	b.proposed++
 	id := state.RequestID{Member: fakeMember, Incarnation: fakeIncarnation, Boot: 1, Seq: b.seq}
-	batch := state.AppendBatch(nil, []state.Encoded{{ID: id, Term: fakeTerm, Body: encoded}})
+	batch := state.AppendBatch(nil, []state.Encoded{{ID: id, Term: fakeTerm, Caller: CallerOf(ctx), Body: encoded}})
 	var result *state.Result
 	err = b.state.Apply(b.index, fakeTerm, batch, func(_ state.RequestID, r *state.Result) { result = r })
 	if err != nil {
@@ -125,6 +132,26 @@ func (b *fakeBackend) TimeToLive(_ context.Context, id int64) (int64, int64, err
 
 func (b *fakeBackend) MoveLeader(context.Context, uint64) error { return b.fail }
 
+func (b *fakeBackend) Auth() *auth.View {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.state.Auth()
+}
+
+func (b *fakeBackend) Tokens() token.Keeper { return b.tokens }
+
+// authChanged is what the apply actor does.
+func (b *fakeBackend) authChanged(v *auth.View) {
+	emit := func(id mvcc.StreamID, rs []mvcc.WatchResponse) { b.sinks[id](rs) }
+	b.hub.Publish(emit)
+	b.hub.Recheck(func(id mvcc.StreamID, key, end []byte) string {
+		if err := v.Still(b.sessions[id], key, end); err != nil {
+			return err.Error()
+		}
+		return ""
+	}, emit)
+}
+
 func (b *fakeBackend) Head() Head {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -181,8 +208,11 @@ func (s *fakeStream) answer(rs []mvcc.WatchResponse) {
 	}
 }
 
-func (s *fakeStream) Create(r mvcc.WatchRequest) {
-	s.do(func(h *mvcc.Hub) { s.answer(h.Create(s.id, &r)) })
+func (s *fakeStream) Create(r mvcc.WatchRequest, who auth.Session) {
+	s.do(func(h *mvcc.Hub) {
+		s.b.sessions[s.id] = who
+		s.answer(h.Create(s.id, &r))
+	})
 }
 
 func (s *fakeStream) Cancel(id mvcc.WatchID) {

@@ -20,6 +20,7 @@ const leaderlessMax = 3
 type Guard struct {
 	backend  Backend
 	election time.Duration
+	gate     gate
 
 	mu      sync.Mutex
 	streams map[*context.CancelCauseFunc]struct{}
@@ -27,9 +28,11 @@ type Guard struct {
 
 // NewGuard makes a Guard; Run must run for it to end streams.
 func NewGuard(b Backend) *Guard {
+	limits := b.Limits()
 	return &Guard{
 		backend:  b,
-		election: time.Duration(b.Limits().ElectionMS) * time.Millisecond,
+		election: time.Duration(limits.ElectionMS) * time.Millisecond,
+		gate:     gate{backend: b, certUsers: limits.CertUsers},
 		streams:  map[*context.CancelCauseFunc]struct{}{},
 	}
 }

@@ -10,14 +10,25 @@ import (
 )
 
 // Unary is the interceptor that all unary requests pass.
-func (g *Guard) Unary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+func (g *Guard) Unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	if g.backend.Head().Learner && !learnerServes(req) {
 		return nil, rpctypes.ErrGRPCNotSupportedForLearner
 	}
 	if _, err := g.Check(ctx); err != nil {
 		return nil, err
 	}
-	return handler(ctx, req)
+	ctx, err := g.gate.enter(ctx, info.FullMethod)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := handler(ctx, req)
+	if err == nil {
+		err = g.gate.leave(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
 }
 
 // Stream is the interceptor that all streams pass.
@@ -30,18 +41,35 @@ func (g *Guard) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInf
 	if err != nil {
 		return err
 	}
-	if !needsLeader {
-		return handler(srv, ss)
+	ctx, err := g.gate.enter(ss.Context(), info.FullMethod)
+	if err != nil {
+		return err
 	}
-	ctx, leave := g.Enter(ss.Context())
-	defer leave()
-	return handler(srv, &guardedStream{ServerStream: ss, ctx: ctx})
+	if needsLeader {
+		var leave func()
+		ctx, leave = g.Enter(ctx)
+		defer leave()
+	}
+	if ctx != ss.Context() {
+		ss = &guardedStream{ServerStream: ss, ctx: ctx, gate: g.gate}
+	}
+	return handler(srv, ss)
 }
 
-// guardedStream is a stream whose context the guard can end.
+// guardedStream is a stream whose context the guard can end, and on which nothing
+// is said before permissions were looked at.
 type guardedStream struct {
 	grpc.ServerStream
-	ctx context.Context
+	ctx  context.Context
+	gate gate
+}
+
+// SendMsg implements grpc.ServerStream.
+func (s *guardedStream) SendMsg(m any) error {
+	if err := s.gate.leave(s.ctx); err != nil {
+		return err
+	}
+	return s.ServerStream.SendMsg(m)
 }
 
 func (s *guardedStream) Context() context.Context { return s.ctx }

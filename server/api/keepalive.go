@@ -1,12 +1,16 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+
+	"github.com/holdfast-db/holdfast/server/auth"
+	"github.com/holdfast-db/holdfast/server/state"
 )
 
 // keepAliveQueue is how many requests a stream reads ahead.
@@ -69,6 +73,9 @@ func receiveKeepAlives(ctx context.Context, conn KeepAliveConn, to chan<- *pb.Le
 }
 
 func (s *Service) keepAlive(ctx context.Context, conn KeepAliveConn, req *pb.LeaseKeepAliveRequest) error {
+	if err := s.mayKeepAlive(ctx, req.ID); err != nil {
+		return err
+	}
 	// The header comes first: its revision must not be newer than the renewal,
 	// or a client could take a key that is gone for a live one.
 	resp := &pb.LeaseKeepAliveResponse{ID: req.ID, Header: s.headerNow()}
@@ -78,6 +85,27 @@ func (s *Service) keepAlive(ctx context.Context, conn KeepAliveConn, req *pb.Lea
 	}
 	resp.TTL = max(ttl, 0) // 0: there is no such lease
 	return conn.Send(resp)
+}
+
+// mayKeepAlive: who can't end a lease can't prolong it either. What is attached
+// to it may be so new that this member hasn't applied it.
+func (s *Service) mayKeepAlive(ctx context.Context, lease int64) error {
+	looked(ctx)
+	v := s.backend.Auth()
+	if !v.Enabled() {
+		return nil
+	}
+	if c, err := s.gate.caller(ctx, v); err == nil && v.Admin(c) == nil {
+		return nil
+	}
+	view, err := s.backend.View(ctx, true)
+	if err != nil {
+		return ToGRPC(err)
+	}
+	_, err = s.mayRead(ctx, view, true, func(v *state.View, c auth.Caller) error {
+		return cmp.Or(v.Auth().Login(c), v.PermitLease(c, auth.Write, lease))
+	})
+	return err
 }
 
 // streamEnd is the status of a stream whose context has ended: the reason given

@@ -6,6 +6,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/holdfast-db/holdfast/mvcc"
+	"github.com/holdfast-db/holdfast/server/auth"
 	"github.com/holdfast-db/holdfast/server/state"
 )
 
@@ -18,11 +19,24 @@ func (s *Service) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeRespo
 	if err != nil {
 		return nil, ToGRPC(err)
 	}
+	if view, err = s.mayRange(ctx, view, r); err != nil {
+		return nil, err
+	}
 	res, err := view.KV.Range(rangeFromPB(r))
 	if err != nil {
 		return nil, ToGRPC(err)
 	}
 	return rangePB(s.header(res.Revision), res), nil
+}
+
+func (s *Service) mayRange(ctx context.Context, view *state.View, r *pb.RangeRequest) (*state.View, error) {
+	looked(ctx)
+	if !view.Auth().Enabled() {
+		return view, nil
+	}
+	return s.mayRead(ctx, view, !r.Serializable, func(v *state.View, c auth.Caller) error {
+		return v.PermitRange(c, r.Key, r.RangeEnd)
+	})
 }
 
 // Put sets one key.
@@ -76,6 +90,10 @@ func (s *Service) readTxn(ctx context.Context, txn *mvcc.TxnRequest, serializabl
 	view, err := s.backend.View(ctx, !serializable)
 	if err != nil {
 		return nil, ToGRPC(err)
+	}
+	view, err = s.mayRead(ctx, view, !serializable, func(v *state.View, c auth.Caller) error { return v.Permit(c, txn) })
+	if err != nil {
+		return nil, err
 	}
 	res, err := view.KV.ReadTxn(txn)
 	if err != nil {

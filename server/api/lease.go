@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -8,6 +9,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 
+	"github.com/holdfast-db/holdfast/server/auth"
 	"github.com/holdfast-db/holdfast/server/state"
 )
 
@@ -53,6 +55,12 @@ func (s *Service) LeaseRevoke(ctx context.Context, r *pb.LeaseRevokeRequest) (*p
 // LeaseTimeToLive tells what remains of a lease, which its leader knows, and
 // lists its keys on request. A lease that isn't there has TTL -1.
 func (s *Service) LeaseTimeToLive(ctx context.Context, r *pb.LeaseTimeToLiveRequest) (*pb.LeaseTimeToLiveResponse, error) {
+	looked(ctx)
+	if s.backend.Auth().Enabled() {
+		if _, err := s.gate.require(ctx, login); err != nil {
+			return nil, ToGRPC(err)
+		}
+	}
 	ttl, granted, err := s.backend.TimeToLive(ctx, r.ID)
 	if err != nil {
 		return nil, ToGRPC(err)
@@ -67,10 +75,29 @@ func (s *Service) LeaseTimeToLive(ctx context.Context, r *pb.LeaseTimeToLiveRequ
 		if err != nil {
 			return nil, ToGRPC(err)
 		}
+		view, err = s.mayRead(ctx, view, true, func(v *state.View, c auth.Caller) error {
+			return cmp.Or(v.Auth().Login(c), v.PermitLease(c, auth.Read, r.ID))
+		})
+		if err != nil {
+			return nil, err
+		}
 		resp.Keys = view.LeaseKeys(r.ID)
 	}
 	resp.Header = s.headerNow()
 	return resp, nil
+}
+
+// allLeases: who asks for all leases must be allowed to see all their keys.
+func allLeases(v *state.View, c auth.Caller) error {
+	err := v.Auth().Login(c)
+	if err != nil || v.Auth().Admin(c) == nil {
+		return err
+	}
+	v.AscendLeases(func(l state.Lease) bool {
+		err = v.PermitLease(c, auth.Read, l.ID)
+		return err == nil
+	})
+	return err
 }
 
 // LeaseLeases lists the leases that this member knows of, like etcd without a
@@ -79,6 +106,9 @@ func (s *Service) LeaseLeases(ctx context.Context, _ *pb.LeaseLeasesRequest) (*p
 	view, err := s.backend.View(ctx, false)
 	if err != nil {
 		return nil, ToGRPC(err)
+	}
+	if view, err = s.mayRead(ctx, view, false, allLeases); err != nil {
+		return nil, err
 	}
 	resp := &pb.LeaseLeasesResponse{Header: s.header(view.Revision())}
 	view.AscendLeases(func(l state.Lease) bool {

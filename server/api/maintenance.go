@@ -98,6 +98,14 @@ func (s *Service) MoveLeader(ctx context.Context, r *pb.MoveLeaderRequest) (*pb.
 // Alarm lists, raises or disarms alarms. Kind NONE means all kinds, member 0
 // all members, both for GET and DEACTIVATE.
 func (s *Service) Alarm(ctx context.Context, r *pb.AlarmRequest) (*pb.AlarmResponse, error) {
+	need := admin
+	if r.Action == pb.AlarmRequest_GET {
+		need = login
+	}
+	looked(ctx)
+	if _, err := s.gate.require(ctx, need); err != nil {
+		return nil, ToGRPC(err)
+	}
 	switch r.Action {
 	case pb.AlarmRequest_GET:
 		return s.alarms(ctx, r)

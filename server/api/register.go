@@ -17,7 +17,7 @@ func Register(s grpc.ServiceRegistrar, svc *Service) {
 	pb.RegisterLeaseServer(s, leaseServer{Service: svc})
 	pb.RegisterClusterServer(s, clusterServer{svc: svc})
 	pb.RegisterMaintenanceServer(s, maintenanceServer{svc: svc})
-	pb.RegisterAuthServer(s, pb.UnimplementedAuthServer{})
+	pb.RegisterAuthServer(s, authServer{Service: svc})
 	h := health.NewServer() // SERVING for the service "", like etcd
 	healthpb.RegisterHealthServer(s, h)
 }
@@ -29,6 +29,11 @@ type kvServer struct {
 
 func (s kvServer) RangeStream(r *pb.RangeRequest, stream grpc.ServerStreamingServer[pb.RangeStreamResponse]) error {
 	return s.Service.RangeStream(r, stream)
+}
+
+type authServer struct {
+	pb.UnsafeAuthServer
+	*Service
 }
 
 type watchServer struct {

@@ -12,28 +12,26 @@ import (
 // protobuf messages and errors that carry a gRPC code; nothing here knows how
 // they travel (register.go does).
 type Service struct {
-	backend Backend
-	limits  Limits
+	backend   Backend
+	limits    Limits
+	gate      gate
+	passwords *passwords
 }
 
 // NewService makes a Service. Backend.Limits is read once.
 func NewService(b Backend) *Service {
-	return &Service{backend: b, limits: b.Limits()}
+	limits := b.Limits()
+	return &Service{backend: b, limits: limits,
+		gate: gate{backend: b, certUsers: limits.CertUsers}, passwords: newPasswords(limits.BcryptCost)}
 }
 
-// propose replicates a body and returns its result, with every error mapped.
+// propose replicates a body in the name of its caller and returns its result, with every error mapped.
 func (s *Service) propose(ctx context.Context, body state.Body) (*state.Result, error) {
 	if err := s.admit(body); err != nil {
 		return nil, ToGRPC(err)
 	}
-	res, err := s.backend.Propose(ctx, body)
-	if err == nil {
-		err = res.Err
-	}
-	if err != nil {
-		return nil, ToGRPC(err)
-	}
-	return res, nil
+	res, err := s.proposeAs(ctx, body)
+	return res, ToGRPC(err)
 }
 
 // header makes a reply's header at a given revision.

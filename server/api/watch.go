@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/holdfast-db/holdfast/mvcc"
+	"github.com/holdfast-db/holdfast/server/auth"
 )
 
 // watchCredit is what a stream may have on its way from the hub to the network.
@@ -41,7 +42,7 @@ func (s *Service) Watch(conn WatchConn) error {
 	stream.Grant(watchCredit)
 
 	received := make(chan error, 1)
-	go func() { received <- receiveWatch(conn, stream, q) }()
+	go func() { received <- s.receiveWatch(conn, stream, q) }()
 	sender := watchSender{service: s, conn: conn, stream: stream}
 	for {
 		select {
@@ -73,7 +74,7 @@ func watchEnd(err error) error {
 // receiveWatch hands the client's requests to the hub. It returns nil when the
 // client has said its last. A client that asks without listening has to wait:
 // answers to its requests need no credit.
-func receiveWatch(conn WatchConn, stream WatchStream, q *watchQueue) error {
+func (s *Service) receiveWatch(conn WatchConn, stream WatchStream, q *watchQueue) error {
 	for q.waitForRoom() {
 		req, err := conn.Recv()
 		if errors.Is(err, io.EOF) {
@@ -85,7 +86,7 @@ func receiveWatch(conn WatchConn, stream WatchStream, q *watchQueue) error {
 		switch u := req.RequestUnion.(type) {
 		case *pb.WatchRequest_CreateRequest:
 			if u.CreateRequest != nil {
-				stream.Create(watchFromPB(u.CreateRequest))
+				s.createWatch(conn.Context(), stream, q, watchFromPB(u.CreateRequest))
 			}
 		case *pb.WatchRequest_CancelRequest:
 			if u.CancelRequest != nil {
@@ -99,6 +100,26 @@ func receiveWatch(conn WatchConn, stream WatchStream, q *watchQueue) error {
 		// Anything else is a newer client's: etcd ignores it, too.
 	}
 	return nil
+}
+
+// createWatch hands a watch to the hub, whose actor looks at permissions again,
+// then and whenever they change. A refusal is an answer on the stream, not the
+// stream's end. A start that can't be is the hub's to refuse, as in etcd first.
+func (s *Service) createWatch(ctx context.Context, stream WatchStream, q *watchQueue, r mvcc.WatchRequest) {
+	looked(ctx)
+	var session auth.Session
+	if s.backend.Auth().Enabled() && r.StartRevision >= 0 {
+		_, err := s.gate.require(ctx, func(v *auth.View, c auth.Caller) error {
+			session = v.Session(c)
+			return v.Keys(c, auth.Read, r.Key, r.End)
+		})
+		if err != nil {
+			q.push([]mvcc.WatchResponse{{ID: mvcc.NoWatchID, Created: true, Canceled: true,
+				CancelReason: err.Error(), Revision: s.backend.Head().Revision}})
+			return
+		}
+	}
+	stream.Create(r, session)
 }
 
 // watchQueue takes responses from the apply actor, which must not wait, to the
@@ -199,8 +220,18 @@ func spent(responses []mvcc.WatchResponse) (sum mvcc.Credit) {
 // cancelReason words the hub's reason as etcd does: a watch from an impossible
 // revision gets the client-side text, with prefix, the others the store's.
 func cancelReason(reason string) string {
-	if reason == mvcc.ErrCompacted.Error() {
-		return rpctypes.ErrCompacted.Error()
+	if words, ok := cancelReasons[reason]; ok {
+		return words
 	}
 	return reason
+}
+
+// cancelReasons are those that etcd words otherwise than the hub. What a refusal
+// for want of permission says has gRPC's frame around it.
+var cancelReasons = map[string]string{
+	mvcc.ErrCompacted.Error():    rpctypes.ErrCompacted.Error(),
+	auth.ErrDenied.Error():       rpctypes.ErrGRPCPermissionDenied.Error(),
+	auth.ErrUserEmpty.Error():    rpctypes.ErrGRPCUserEmpty.Error(),
+	auth.ErrInvalidToken.Error(): rpctypes.ErrGRPCInvalidAuthToken.Error(),
+	auth.ErrOldRevision.Error():  rpctypes.ErrGRPCAuthOldRevision.Error(),
 }

@@ -44,7 +44,7 @@ func (m *WatchMessage) Append(dst []byte) []byte {
 // Size is an upper bound of what Append appends, good for choosing a buffer.
 func (m *WatchMessage) Size() int {
 	const frame = 64 + 5*10 // header and the fields 2 to 7
-	n := frame + len(m.response.CancelReason) + len("etcdserver: ")
+	n := frame + len(cancelReason(m.response.CancelReason))
 	for _, ev := range m.response.Events {
 		n += 16 + eventSize(ev)
 	}

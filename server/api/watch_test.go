@@ -19,6 +19,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/holdfast-db/holdfast/mvcc"
+	"github.com/holdfast-db/holdfast/server/auth"
 )
 
 // fakeWatch is a client's end of a watch stream. Sends are decoded from the
@@ -35,17 +36,26 @@ type fakeWatch struct {
 
 func openWatch(t *testing.T, svc *Service) *fakeWatch {
 	t.Helper()
+	w := newFakeWatch(t)
+	w.serve(svc)
+	return w
+}
+
+func newFakeWatch(t *testing.T) *fakeWatch {
 	w := &fakeWatch{
 		t: t, requests: make(chan *pb.WatchRequest), replies: make(chan *pb.WatchResponse, 10_000), result: make(chan error, 1),
 	}
 	w.ctx, w.end = context.WithCancelCause(context.Background())
+	return w
+}
+
+func (w *fakeWatch) serve(svc *Service) {
 	go func() {
 		err := svc.Watch(w)
 		w.end(nil) // as grpc-go does when a handler has returned
 		w.result <- err
 	}()
-	t.Cleanup(func() { w.end(nil) })
-	return w
+	w.t.Cleanup(func() { w.end(nil) })
 }
 
 func (w *fakeWatch) Context() context.Context { return w.ctx }
@@ -211,7 +221,7 @@ func TestWatchSlowClientBytes(t *testing.T) {
 	stream := s.b.OpenWatch(q.push)
 	defer stream.Close()
 	stream.Grant(watchCredit)
-	stream.Create(mvcc.WatchRequest{Key: []byte("k"), StartRevision: 1})
+	stream.Create(mvcc.WatchRequest{Key: []byte("k"), StartRevision: 1}, auth.Session{})
 	const size, n = 1 << 19, 100
 	value := strings.Repeat("x", size)
 	for range n {

@@ -267,3 +267,47 @@ func TestSharedViewsAreCheap(t *testing.T) {
 		t.Errorf("%v; the old view: %v", err, v.User("u"))
 	}
 }
+
+// A session ends with the password, the user, the permission, or auth.
+func TestStill(t *testing.T) {
+	table := build(t, rooted(&UserAdd{Name: "bob"}, &RoleAdd{Name: "r"}, &UserGrant{User: "bob", Role: "r"}, grant("r", Read, "a", "c"))...)
+	nobody := table.Session(Caller{})
+	if err := table.Still(nobody, []byte("z"), nil); err != nil {
+		t.Errorf("auth is off: %v", err)
+	}
+	if err := table.Apply(&Enable{}); err != nil {
+		t.Fatal(err)
+	}
+	bob := table.Session(Caller{Name: "bob", Revision: table.Revision()})
+	still := func(what string, s Session, end string, want error) {
+		t.Helper()
+		if err := table.Still(s, []byte("a"), []byte(end)); err != want {
+			t.Errorf("%s: %v, want %v", what, err, want)
+		}
+	}
+	apply := func(c Change) {
+		t.Helper()
+		if err := table.Apply(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	still("who came before auth", nobody, "", ErrUserEmpty)
+	still("bob", bob, "c", nil)
+	still("bob, more", bob, "d", ErrDenied)
+	apply(grant("r", Write, "a", "c"))
+	still("permission gone", bob, "c", ErrDenied)
+	apply(grant("r", Read, "a", "z"))
+	still("and back", bob, "d", nil)
+	apply(&UserPassword{Name: "bob"})
+	still("another password", bob, "c", ErrInvalidToken)
+	bob = table.Session(Caller{Name: "bob", Revision: table.Revision()})
+	still("with the new one", bob, "c", nil)
+	apply(&Disable{})
+	still("auth off", bob, "\x00", nil)
+	apply(&Enable{})
+	still("auth on again", bob, "c", ErrInvalidToken)
+	apply(&UserDelete{Name: "bob"})
+	still("user gone", bob, "c", ErrDenied)
+	apply(&UserAdd{Name: "bob"})
+	still("another bob", bob, "c", ErrInvalidToken)
+}

@@ -93,13 +93,12 @@ func bothTLS() []Option {
 }
 
 func auth() []Option {
-	const why = "users and roles are not supported yet"
 	return []Option{
-		{Name: "auth-token", Class: Refused, Why: why, Help: "Kind of token: simple, or jwt,pub-key=…,priv-key=…,sign-method=…,ttl=….",
+		{Name: "auth-token", Help: "Kind of token: simple, or jwt,pub-key=…,priv-key=…,sign-method=…,ttl=….",
 			bind: text(func(c *server.Config) *string { return &c.AuthToken })},
-		{Name: "bcrypt-cost", Class: Refused, Why: why, Help: "Cost of hashing passwords, 4 to 31.",
+		{Name: "bcrypt-cost", Help: "Cost of hashing passwords, 4 to 31.",
 			bind: natural(func(c *server.Config) *uint { return &c.BcryptCost })},
-		{Name: "auth-token-ttl", Class: Refused, Why: why, Help: "Seconds that a simple token lives unused.",
+		{Name: "auth-token-ttl", Help: "Seconds that a simple token lives unused.",
 			bind: natural(func(c *server.Config) *uint { return &c.AuthTokenTTL })},
 	}
 }

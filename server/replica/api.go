@@ -228,6 +228,8 @@ type (
 	WatchCreateEvent struct {
 		Stream  mvcc.StreamID
 		Request mvcc.WatchRequest
+		// Session is whose permissions count, for all watches of the stream.
+		Session auth.Session
 	}
 	WatchCancelEvent struct {
 		Stream mvcc.StreamID

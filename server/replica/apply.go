@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast-db/holdfast/mvcc"
 	"github.com/holdfast-db/holdfast/raft"
+	"github.com/holdfast-db/holdfast/server/auth"
 	"github.com/holdfast-db/holdfast/server/state"
 )
 
@@ -13,12 +14,14 @@ import (
 // answers this member's clients, feeds watchers and hands out views. It never
 // waits for a client.
 type Apply struct {
-	cfg    Config
-	state  *state.State
-	hub    *mvcc.Hub
-	sinks  map[mvcc.StreamID]func([]mvcc.WatchResponse)
-	origin state.RequestID // this member, incarnation and boot
-	now    uint64          // ticks that came since start; not the core's (fromCore)
+	cfg   Config
+	state *state.State
+	hub   *mvcc.Hub
+	sinks map[mvcc.StreamID]func([]mvcc.WatchResponse)
+	// sessions tells who watches on a stream; none: nobody in particular.
+	sessions map[mvcc.StreamID]auth.Session
+	origin   state.RequestID // this member, incarnation and boot
+	now      uint64          // ticks that came since start; not the core's (fromCore)
 
 	pending pending
 	ready   []readyEvent // answered once their index is applied, in order
@@ -276,10 +279,8 @@ func (a *Apply) restore(ev restoreEvent, out *Output) {
 		return
 	}
 	a.state, a.config = s, meta.Config
-	if a.cfg.AuthChanged != nil {
-		a.cfg.AuthChanged(s.Auth())
-	}
 	a.hub.Reset(s.Store())
+	a.authChanged(s.Auth())
 	a.lessor.follow()
 	a.compacting = true
 	a.checkLead()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/holdfast-db/holdfast/mvcc"
 	"github.com/holdfast-db/holdfast/raft"
+	"github.com/holdfast-db/holdfast/server/auth"
 	"github.com/holdfast-db/holdfast/server/state"
 	"github.com/holdfast-db/holdfast/snapshot"
 	"github.com/holdfast-db/holdfast/wal"
@@ -92,7 +93,8 @@ func assemble(cfg Config, log *wal.Log, rec *wal.Recovered) (*Replica, error) {
 	r := &Replica{dir: dir, recovered: rec, loadRunner: cfg.LoadRunner}
 	origin := state.RequestID{Member: uint64(cfg.Member), Incarnation: uint64(rec.Incarnation), Boot: rec.Boot}
 	r.Apply = &Apply{
-		cfg: cfg, origin: origin, sinks: map[mvcc.StreamID]func([]mvcc.WatchResponse){}, pending: newPending(),
+		cfg: cfg, origin: origin, sinks: map[mvcc.StreamID]func([]mvcc.WatchResponse){},
+		sessions: map[mvcc.StreamID]auth.Session{}, pending: newPending(),
 		open: r.loadState, snapshot: r.snapshotJob,
 	}
 	meta, bytes, err := r.restoreNewest(rec)
@@ -176,7 +178,7 @@ func holds(rec *wal.Recovered, id raft.EntryID) bool {
 func (r *Replica) stateOptions(config raft.Configuration) state.Options {
 	return state.Options{
 		Members: membership(config).Members, LeaseChanged: r.Apply.leaseChanged,
-		AuthChanged: r.Apply.cfg.AuthChanged, TokenAssigned: r.Apply.cfg.TokenAssigned,
+		AuthChanged: r.Apply.authChanged, TokenAssigned: r.Apply.cfg.TokenAssigned,
 		Store: mvcc.Options{ChunkBytes: r.Apply.cfg.HistoryChunkBytes},
 	}
 }
