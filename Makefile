@@ -12,9 +12,9 @@ PLAIN  := ./sim/... ./internal/clock/... ./internal/proc/... ./cmd/... ./bench/.
 # must not answer from its cache.
 FRESH  := ./internal/lint/... ./internal/e2e/... ./internal/torture/... ./internal/differential/... ./internal/examples/...
 
-# Parameters, given as `make torture ROUNDS=3 SECONDS=20`.
-ROUNDS     ?= 10
-SECONDS    ?= 60
+# Parameters, given as `make torture FOR=1m`.
+FOR        ?= 10m
+TORTURE_ARGS ?=
 SEEDS      ?= 1..5000
 FUZZTIME   ?= 10s
 RUNS       ?= 50
@@ -49,8 +49,8 @@ test: ## all tests: units with the race detector, simulator seeds, real processe
 race: ## every test with the race detector, the simulator's too (slow)
 	$(GO) test -race -timeout 60m ./...
 
-torture: ## SIGKILL under load on three real processes: ROUNDS=10 SECONDS=60, histories checked, a table at the end
-	$(GO) run ./internal/torture/cmd/torture -rounds $(ROUNDS) -seconds $(SECONDS)
+torture: build ## kills, cuts, bad disks and power loss on real processes for FOR=10m: TORTURE_ARGS='--nodes 5', report in bin/torture
+	$(BIN)/holdfast torture --for $(FOR) --report $(BIN)/torture $(TORTURE_ARGS)
 
 differential: ## the same random requests to Holdfast and to etcd 3.7.1, every reply compared: RUNS=50 STEPS=2000
 	$(GO) test -count=1 -timeout 0 -v ./internal/differential/... -seeds $(RUNS) -steps $(STEPS)

@@ -60,7 +60,7 @@ var rules = map[string]rule{
 	"sim": {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "server/state", "server/replica", "linearizability",
 		"internal/disk", "internal/clock", xxhash}, "the other driver of the same Replica: no real socket, no gRPC"},
 	"cmd/holdfast": {[]string{"raft", "wal", "snapshot", "mvcc", "server", "server/api", "server/options", "server/state", "server/replica", "sim", "linearizability",
-		"internal/disk", "internal/proc", "internal/pki", etcdAPI, etcdClient, grpc, zap, cobra, xsys}, "puts parts together and explains them; nobody imports it"},
+		"internal/disk", "internal/proc", "internal/pki", "internal/torture", etcdAPI, etcdClient, grpc, zap, cobra, xsys}, "puts parts together and explains them; nobody imports it"},
 	"internal/proc":    {nil, "starts processes; what they are is a parameter"},
 	"internal/torture": {[]string{"internal/proc", "linearizability", etcdAPI, etcdClient, grpc}, "sees the server from outside only, so that it can judge any"},
 	"internal/differential": {[]string{"internal/proc", etcdAPI, grpc, protobuf},

@@ -17,6 +17,11 @@ type Options struct {
 	Dir     string   // where the members keep data and logs; must exist
 	Args    []string // flags that every member gets after its own
 	Env     []string // NAME=value, beside PATH and HOME
+	// PeerURL gives the URL that a member advertises to its peers, when something stands before the one that it
+	// listens on; nil: the same.
+	PeerURL func(listenURL string) (string, error)
+	// Prepare is called with the members before the first of them starts; nil for nothing.
+	Prepare func([]*Member)
 }
 
 // Cluster is a set of members that were started together.
@@ -36,6 +41,11 @@ func New(o Options) (*Cluster, error) {
 		if err != nil {
 			return nil, err
 		}
+		if o.PeerURL != nil {
+			if m.PeerURL, err = o.PeerURL(m.ListenPeerURL); err != nil {
+				return nil, err
+			}
+		}
 		c.Members = append(c.Members, m)
 		initial = append(initial, m.Name+"="+m.PeerURL)
 	}
@@ -51,6 +61,9 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	c, err := New(o)
 	if err != nil {
 		return nil, err
+	}
+	if o.Prepare != nil {
+		o.Prepare(c.Members)
 	}
 	for _, m := range c.Members {
 		if err := m.Start(); err != nil {
@@ -143,7 +156,7 @@ func memberArgs(m *Member, initial string) []string {
 		"--data-dir=" + m.DataDir,
 		"--listen-client-urls=" + m.ClientURL,
 		"--advertise-client-urls=" + m.ClientURL,
-		"--listen-peer-urls=" + m.PeerURL,
+		"--listen-peer-urls=" + m.ListenPeerURL,
 		"--initial-advertise-peer-urls=" + m.PeerURL,
 		"--initial-cluster=" + initial,
 		"--initial-cluster-state=new",

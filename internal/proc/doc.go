@@ -26,7 +26,7 @@
 //
 // # What is left out
 //
-// Network faults: real processes on loopback are killed and paused here, never partitioned; partitions, reordering
-// and bad disks are the simulator's. Power loss: SIGKILL leaves the page cache alone, so a server that never synced
-// would pass every test that is built on this package; the simulator's disk is what catches that one.
+// Network faults: real processes on loopback are killed and paused here, never partitioned; internal/torture puts
+// proxies between them (Options.PeerURL) for that. Power loss: SIGKILL leaves the page cache alone, so a server that
+// never synced would pass every test that is built on this package alone; --test-disk and the simulator catch that one.
 package proc

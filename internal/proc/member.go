@@ -24,10 +24,12 @@ var ErrNotRunning = errors.New("proc: member is not running")
 type Member struct {
 	Name      string // n1, n2, …
 	ClientURL string // http://127.0.0.1:PORT
-	PeerURL   string // http://127.0.0.1:PORT
+	PeerURL   string // http://127.0.0.1:PORT, as others dial it
 	Dir       string // holds everything of this member
 	DataDir   string // Dir/data, made by the server
-	LogPath   string // Dir/log, appended to over all lives of the member
+	// ListenPeerURL is where the member listens for peers: PeerURL, unless something stands between.
+	ListenPeerURL string
+	LogPath       string // Dir/log, appended to over all lives of the member
 
 	binary string
 	args   []string
@@ -278,6 +280,7 @@ func newMember(name, dir, binary string) (*Member, error) {
 		Dir:       filepath.Join(dir, name),
 		binary:    binary,
 	}
+	m.ListenPeerURL = m.PeerURL
 	m.DataDir, m.LogPath = filepath.Join(m.Dir, "data"), filepath.Join(m.Dir, "log")
 	return m, os.MkdirAll(m.Dir, 0o700)
 }

@@ -2,9 +2,57 @@ package torture
 
 import (
 	"fmt"
-	"io"
+	"slices"
+	"strings"
 	"time"
 )
+
+// Fault is a kind of thing that goes wrong.
+type Fault string
+
+// The kinds. What each does is told in nemesis.go and weather.go.
+const (
+	Kill      Fault = "kill"      // SIGKILL: any member, the leader, a majority
+	KillAll   Fault = "killall"   // SIGKILL to all members at once
+	Stop      Fault = "stop"      // SIGSTOP, later SIGCONT
+	Cut       Fault = "cut"       // links between members, both directions or one
+	Delay     Fault = "delay"     // of what members send to each other
+	PowerLoss Fault = "powerloss" // a killed member loses what it did not sync
+	SlowDisk  Fault = "slowdisk"  // syncs take long, or stall
+	FailDisk  Fault = "faildisk"  // writes or syncs fail; the disk is full
+)
+
+// Faults are all kinds; the last three need a server with --test-disk.
+func Faults() []Fault {
+	return []Fault{Kill, KillAll, Stop, Cut, Delay, PowerLoss, SlowDisk, FailDisk}
+}
+
+// needsTestDisk tells whether the server has to be told of its disk.
+func (f Fault) needsTestDisk() bool { return f == PowerLoss || f == SlowDisk || f == FailDisk }
+
+// FaultsOfAnyServer are those that need nothing of the server.
+func FaultsOfAnyServer() []Fault { return slices.DeleteFunc(Faults(), Fault.needsTestDisk) }
+
+// ParseFaults reads kinds separated by commas; "all" and "none" are words, too.
+func ParseFaults(text string) ([]Fault, error) {
+	switch text {
+	case "all":
+		return Faults(), nil
+	case "none", "":
+		return nil, nil
+	}
+	var out []Fault
+	for word := range strings.SplitSeq(text, ",") {
+		f := Fault(strings.TrimSpace(word))
+		if !slices.Contains(Faults(), f) {
+			return nil, fmt.Errorf("there is no fault %q; there are %s", word, strings.Trim(fmt.Sprint(Faults()), "[]"))
+		}
+		if !slices.Contains(out, f) {
+			out = append(out, f)
+		}
+	}
+	return out, nil
+}
 
 // Config says how hard to try. The zero value of a field is not usable unless it says so; see Defaults.
 type Config struct {
@@ -14,26 +62,32 @@ type Config struct {
 	Writers  int           // concurrent clients
 	Keys     int           // keys that they write to
 	Watchers int           // concurrent watchers
-	Rounds   int           // rounds on the same cluster
+	Rounds   int           // rounds on the same cluster, at most; 0: no bound, For has one
+	For      time.Duration // no round begins after so long; 0: Rounds decides
 	Length   time.Duration // of a round's load, healing and checks not counted
 	Seed     uint64        // of requests and faults
+	Faults   []Fault       // kinds that happen
 	Args     []string      // further flags for the servers
-	Progress io.Writer     // a line for each round as it ends; nil for none
-	KeepDir  string        // where the histories of a failed round are written; "" for nowhere
+
+	OnRound  func(Round)  // called as each round ends; nil for nothing
+	OnStatus func(Status) // called about each second; nil for nothing
+	KeepDir  string       // where the report and the histories of failed rounds go; "" for nowhere
 }
 
 // Defaults is a round that finds things and fits into a test.
 func Defaults() Config {
-	return Config{Members: 3, Writers: 64, Keys: 1024, Watchers: 8, Rounds: 1, Length: 10 * time.Second, Seed: 1}
+	return Config{Members: 3, Writers: 64, Keys: 1024, Watchers: 8, Rounds: 1, Length: 10 * time.Second, Seed: 1, Faults: Faults()}
 }
+
+func (c Config) has(f Fault) bool { return slices.Contains(c.Faults, f) }
 
 func (c Config) validate() error {
 	switch {
 	case c.Binary == "" || c.Dir == "":
 		return fmt.Errorf("torture: no binary or no folder")
-	case c.Members < 1 || c.Writers < 1 || c.Keys < 10 || c.Rounds < 1 || c.Length <= 0 || c.Watchers < 0:
-		return fmt.Errorf("torture: %d members, %d writers, %d keys, %d watchers, %d rounds of %v make no test",
-			c.Members, c.Writers, c.Keys, c.Watchers, c.Rounds, c.Length)
+	case c.Members < 1 || c.Writers < 1 || c.Keys < 10 || c.Rounds < 0 || c.For < 0 || c.Rounds == 0 && c.For == 0 || c.Length <= 0 || c.Watchers < 0:
+		return fmt.Errorf("torture: %d members, %d writers, %d keys, %d watchers, %d rounds of %v, for %v make no test",
+			c.Members, c.Writers, c.Keys, c.Watchers, c.Rounds, c.Length, c.For)
 	}
 	return nil
 }

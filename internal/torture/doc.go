@@ -1,12 +1,15 @@
-// Package torture kills real servers under load and checks that nothing they promised was broken.
+// Package torture spoils everything that holds a cluster of real servers up, under load, and checks that nothing they
+// promised was broken. `holdfast torture` is its command.
 //
 // # A round
 //
-// Three processes form a cluster. Sixty-four writers put, get, delete, swap and transact over a thousand keys, each
+// Real processes form a cluster. Sixty-four writers put, get, delete, swap and transact over a thousand keys, each
 // write with a value that no other write has; watchers follow all keys and parts of them, leave in the middle and
-// resume through another member. Meanwhile the nemesis kills (SIGKILL) a random member, the leader, a majority or
-// all at once, pauses members, and starts them again. Then everything is healed, all members are asked for all that
-// happened, and the round is judged:
+// resume through another member; somebody compacts. Two hands spoil things at the same time. The nemesis does what
+// ends or stops processes, one thing after the other: SIGKILL to a member, the leader, a majority or all, SIGSTOP, a
+// disk that fails or is full. The weather spoils what is between and below them: links cut in one direction or both,
+// late messages, slow and stalled disks. So members die behind cut links and elect while messages are late. Then
+// everything is mended, all members are asked for all that happened, and the round is judged:
 //
 //   - acknowledged: each write that a client was told of stands in the log of changes at the revision that it was
 //     told, and nothing stands there twice or that nobody asked for.
@@ -16,16 +19,29 @@
 //   - watches: each watcher saw every change of its keys once, in order, whole revisions at a time.
 //   - members: HashKV and the log of changes are equal on all of them.
 //
-// Rounds follow each other on one cluster; a round begins with what the last one left, as read before it.
+// Rounds follow each other on one cluster; a round begins with what the last one left, as read before it. A member
+// that ends by itself, and a cluster that does not come back within two minutes, are verdicts, too.
+//
+// # How real things are spoilt
+//
+//   - Power loss: the server is started with --test-disk=powerloss (internal/disk/testdisk). It keeps in its own
+//     memory what it did not sync, so that SIGKILL loses it, and a sync that the kill interrupts is torn.
+//   - Disks: the same wrapper reads a control file, in which disks.go says slow, stalled, failing or full.
+//   - Links: each member advertises a TCP proxy of this process (network.go). It holds bytes back, delivers them
+//     late or breaks connections, for each direction between two members. Network namespaces would cut more like a
+//     cable does, but need root and one more address for each member; what raft sees is the same.
+//
+// The files in order: config.go, run.go and round.go; writer.go and watcher.go make histories; nemesis.go, weather.go,
+// network.go and disks.go spoil; observer.go sees who leads; evidence.go, check.go and judge.go judge; report.go tells.
 //
 // # What it cannot find
 //
-// SIGKILL leaves the page cache alone: a server that never syncs passes. Nor are there partitions, bad disks or
-// clocks here. Those belong to the simulator, which also can replay what it finds; a failure found here comes with
-// a history to look at and a seed that repeats the requests, but not their timing.
+// What needs an instant that a real machine rarely hits, a clock that is wrong, or a bit that rots. Those belong to
+// the simulator, which also can replay what it finds; a failure found here comes with a history to look at, the logs
+// of all members, and a seed that repeats requests and faults, but not their timing.
 //
 // # Trusting it
 //
-// `HOLDFAST_BIN=bin/etcd make torture` runs all of it against etcd, which must pass. That it can fail is tested in
-// check_test.go, where each promise is broken in a small recorded history.
+// `holdfast torture --binary bin/etcd` runs all but the disks against etcd, which must pass. That it can fail is
+// tested in check_test.go, where each promise is broken in a small recorded history.
 package torture

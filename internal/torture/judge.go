@@ -11,12 +11,20 @@ import (
 	lin "github.com/holdfast-db/holdfast/linearizability"
 )
 
-// judge runs every check and returns what failed. The record's own checks come first: they are the plainest.
-func (t *torture) judge(number int, r *record) []string {
-	var failures []string
+// judge runs every check and returns what each said, and what failed. The record's own checks come first: they are the
+// plainest.
+func (t *torture) judge(number int, r *record) (said, failures []string) {
+	note := func(name string, failed bool, verdict string) {
+		said = append(said, name+": "+verdict)
+		if failed {
+			failures = append(failures, name+": "+verdict)
+		}
+	}
 	for _, c := range checks {
 		if err := c.check(r); err != nil {
-			failures = append(failures, fmt.Sprintf("%s: %v", c.name, err))
+			note(c.name, true, err.Error())
+		} else {
+			note(c.name, false, "ok")
 		}
 	}
 	h := r.history()
@@ -24,6 +32,7 @@ func (t *torture) judge(number int, r *record) []string {
 	// witness and the search by key judge all operations here.
 	report := lin.Check(h, lin.Options{PerKeyTimeout: time.Minute, Windows: -1})
 	for _, v := range report.Verdicts {
+		said = append(said, v.String())
 		if v.Failed() {
 			failures = append(failures, v.String())
 		}
@@ -33,7 +42,7 @@ func (t *torture) judge(number int, r *record) []string {
 			failures = append(failures, fmt.Sprintf("and the history could not be kept: %v", err))
 		}
 	}
-	return failures
+	return said, failures
 }
 
 // history translates a record for package linearizability. Each stream of a watcher is a watcher of its own there;

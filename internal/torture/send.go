@@ -58,7 +58,7 @@ func sendTxn(ctx context.Context, c *clientv3.Client, r lin.Request) lin.Respons
 // nobody listened is one of the first kind: the client sends a write once, and dialling came before.
 func failure(err error) lin.Response {
 	out := lin.Response{Outcome: lin.Ambiguous, Error: err.Error()}
-	if errors.Is(err, rpctypes.ErrTooManyRequests) || strings.Contains(err.Error(), "Error while dialing") {
+	if errors.Is(err, rpctypes.ErrTooManyRequests) || errors.Is(err, rpctypes.ErrNoSpace) || strings.Contains(err.Error(), "Error while dialing") {
 		out.Outcome = lin.Failed
 	}
 	return out

@@ -29,15 +29,17 @@ type writer struct {
 	writes  int
 	known   map[string]int64 // mod revision as last seen
 	out     []lin.Operation
-	tally   tally
+	tally   Tally
 }
 
-// tally counts outcomes.
-type tally struct {
-	OK, Ambiguous, Failed int
+// Tally counts operations by their outcome.
+type Tally struct {
+	OK        int `json:"acknowledged"`
+	Ambiguous int `json:"ambiguous"` // no answer, or one that leaves open whether it happened
+	Failed    int `json:"refused"`
 }
 
-func (t *tally) add(o tally) {
+func (t *Tally) add(o Tally) {
 	t.OK, t.Ambiguous, t.Failed = t.OK+o.OK, t.Ambiguous+o.Ambiguous, t.Failed+o.Failed
 }
 
