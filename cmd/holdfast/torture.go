@@ -34,7 +34,8 @@ all members hold the same.
 
 The seed decides requests and faults; their timing is the machine's. Links are cut
 by proxies in this process, on loopback; nothing needs root. Which member dialled
-is known on Linux only: elsewhere a cut is of all that a member receives.
+is known on Linux only: elsewhere a cut is of all that a member receives. Flags
+behind -- go to the servers.
 
 Exit codes: 0 passed, 10 a member ended by itself, 11 a promise was broken, 12 the
 cluster did not come back after all was mended.`
@@ -47,6 +48,9 @@ const tortureExample = `  # a minute of everything
 
   # five members, only cut links and kills
   holdfast torture --nodes 5 --faults cut,kill,killall --for 5m
+
+  # can it fail? a server that doesn't sync must lose writes, and be found out
+  holdfast torture --faults killall,powerloss -- --unsafe-no-fsync
 
   # the same on another server that takes etcd's flags
   holdfast torture --binary bin/etcd --for 1m`
@@ -62,9 +66,15 @@ type tortureFlags struct {
 func newTorture() *cobra.Command {
 	f := &tortureFlags{config: torture.Defaults()}
 	c := &cobra.Command{
-		Use: "torture", Short: "Kill, cut and starve real processes, and check what they promised",
-		Long: tortureHelp, Example: tortureExample, Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return f.run(c) },
+		Use: "torture [FLAGS] [-- FLAGS OF SERVE]", Short: "Kill, cut and starve real processes, and check what they promised",
+		Long: tortureHelp, Example: tortureExample,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 && c.ArgsLenAtDash() != 0 {
+				return fmt.Errorf("%q: flags for the servers stand behind --", args[0])
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error { f.config.Args = args; return f.run(c) },
 	}
 	fs := c.Flags()
 	fs.DurationVar(&f.config.For, "for", 0, "begin rounds for so long")

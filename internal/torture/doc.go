@@ -42,6 +42,7 @@
 //
 // # Trusting it
 //
-// `holdfast torture --binary bin/etcd` runs all but the disks against etcd, which must pass. That it can fail is
-// tested in check_test.go, where each promise is broken in a small recorded history.
+// `holdfast torture --binary bin/etcd` runs all but the disks against etcd, which must pass; `holdfast torture --faults
+// killall,powerloss -- --unsafe-no-fsync` must fail. That each check can fail is tested in check_test.go, where each
+// promise is broken in a small recorded history.
 package torture

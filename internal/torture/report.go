@@ -76,7 +76,11 @@ func (c Config) Command() string {
 	for _, f := range c.Faults {
 		faults = append(faults, string(f))
 	}
-	return strings.Join(append(words, "--faults "+strings.Join(faults, ",")), " ")
+	words = append(words, "--faults "+strings.Join(faults, ","))
+	if len(c.Args) > 0 {
+		words = append(words, "-- "+strings.Join(c.Args, " "))
+	}
+	return strings.Join(words, " ")
 }
 
 // JSON writes the figures; times are in seconds, save those of events and samples.
@@ -84,6 +88,7 @@ func (r *Result) JSON(w io.Writer) error {
 	type round struct {
 		Number     int      `json:"round"`
 		Tally      Tally    `json:"operations"`
+		Errors     Counts   `json:"errors,omitempty"`
 		Faults     Counts   `json:"faults"`
 		Kills      int      `json:"leader_and_cluster_kills"`
 		Elections  int      `json:"elections"`
@@ -99,7 +104,7 @@ func (r *Result) JSON(w io.Writer) error {
 		TookSecond float64  `json:"seconds"`
 	}
 	translate := func(o Round) round {
-		return round{o.Number, o.Tally, o.Faults, o.Faults.Kills(), o.Elections, o.Terms, o.Revisions, o.Events, o.Resumes,
+		return round{o.Number, o.Tally, o.Errors, o.Faults, o.Faults.Kills(), o.Elections, o.Terms, o.Revisions, o.Events, o.Resumes,
 			o.Load.Seconds(), o.LongestGap.Seconds(), o.Recovery.Seconds(), o.CheckTook.Seconds(), o.Failures, o.Took.Seconds()}
 	}
 	out := struct {

@@ -33,6 +33,7 @@ type Round struct {
 	Took       time.Duration // load, healing and checks
 	Load       time.Duration // of that the load
 	Tally      Tally
+	Errors     Counts // what was not acknowledged, by the client's error
 	Faults     Counts
 	Revisions  int64         // how far the round brought the store
 	Events     int           // that all watchers saw
@@ -65,12 +66,13 @@ func (r Result) OK() bool { return r.Class == Passed && len(r.Rounds) > 0 }
 
 // Sum adds up the rounds.
 func (r Result) Sum() Round {
-	sum := Round{Faults: Counts{}}
+	sum := Round{Faults: Counts{}, Errors: Counts{}}
 	for _, round := range r.Rounds {
 		sum.Took += round.Took
 		sum.Load += round.Load
 		sum.Tally.add(round.Tally)
 		sum.Faults.add(round.Faults)
+		sum.Errors.add(round.Errors)
 		sum.Revisions += round.Revisions
 		sum.Events += round.Events
 		sum.Resumes += round.Resumes

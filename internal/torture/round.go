@@ -23,7 +23,7 @@ const (
 // oneRound loads, heals and judges. An error is a verdict, too: the cluster did not come back, or a brokenError.
 func (t *torture) oneRound(ctx context.Context, number int) (Round, error) {
 	begin := time.Now()
-	out := Round{Number: number, Began: time.Duration(t.now())}
+	out := Round{Number: number, Began: time.Duration(t.now()), Errors: Counts{}}
 	t.rig.journal.round = number
 	events := len(t.rig.journal.all())
 	elections, _, _ := t.rig.observer.seen()
@@ -45,6 +45,7 @@ func (t *torture) oneRound(ctx context.Context, number int) (Round, error) {
 	for _, w := range writers {
 		r.Operations = append(r.Operations, w.out...)
 		out.Tally.add(w.tally)
+		out.Errors.add(w.errors)
 	}
 	for _, w := range r.Watchers {
 		out.Events += w.events
@@ -71,7 +72,7 @@ func (t *torture) load(ctx context.Context, number int, r *record) ([]*writer, *
 	var writers []*writer
 	for i := range t.config.Writers {
 		w := &writer{id: i, round: number, keys: t.config.Keys, clients: t.rig.clients, random: t.random(number, i),
-			now: t.now, acks: &t.acks, member: i % len(t.rig.cluster.Members), known: map[string]int64{}}
+			now: t.now, acks: &t.acks, member: i % len(t.rig.cluster.Members), known: map[string]int64{}, errors: Counts{}}
 		writers = append(writers, w)
 		wg.Go(func() { w.run(ctx) })
 	}

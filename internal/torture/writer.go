@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"sync/atomic"
 	"time"
 
@@ -28,9 +29,13 @@ type writer struct {
 	member  int
 	writes  int
 	known   map[string]int64 // mod revision as last seen
+	errors  Counts           // of operations that were not acknowledged, by text
 	out     []lin.Operation
 	tally   Tally
 }
+
+// address is what differs between error texts that mean the same.
+var address = regexp.MustCompile(`127\.0\.0\.1:\d+`)
 
 // Tally counts operations by their outcome.
 type Tally struct {
@@ -67,6 +72,7 @@ func (w *writer) run(ctx context.Context) {
 			w.out = append(w.out, op)
 		}
 		if op.Response.Outcome != lin.OK {
+			w.errors[address.ReplaceAllString(op.Response.Error, "…")]++
 			w.member = w.random.IntN(len(w.clients.members))
 			pause(ctx, 10*time.Millisecond)
 		}
