@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/holdfast-db/holdfast/mvcc"
 	"github.com/holdfast-db/holdfast/raft"
@@ -103,12 +104,14 @@ func (b *backend) Propose(ctx context.Context, body state.Body) (*state.Result, 
 	if len(encoded) > b.settings.requestBytesMax() {
 		return nil, api.ErrTooLarge
 	}
+	began := time.Now()
 	b.metrics.pending.Add(1)
 	c := b.newCall(replica.Request{Kind: replica.Write, Body: encoded, Caller: api.CallerOf(ctx)})
 	_, c.alarm = body.(*state.AlarmRequest)
 	b.driver.boxes[replica.ToCore].submit(&c.request)
 	reply, err := c.wait(ctx)
 	b.metrics.pending.Add(-1)
+	b.metrics.proposed(body, reply.Result, err, began)
 	if err != nil {
 		b.metrics.proposalsFailed.Inc()
 		return nil, err
@@ -116,11 +119,19 @@ func (b *backend) Propose(ctx context.Context, body state.Body) (*state.Result, 
 	return reply.Result, nil
 }
 
+// slowRead is when a linearizable read counts as slow: etcd asks again for its
+// index then.
+const slowRead = 500 * time.Millisecond
+
 // View implements api.Backend.
 func (b *backend) View(ctx context.Context, linearizable bool) (*state.View, error) {
 	request := replica.Request{Kind: replica.Read}
 	if linearizable {
+		began := time.Now()
 		reply, err := b.ask(ctx, request)
+		if time.Since(began) > slowRead {
+			b.metrics.slowReads.Inc()
+		}
 		return reply.View, err
 	}
 	c := b.newCall(request)
@@ -132,6 +143,9 @@ func (b *backend) View(ctx context.Context, linearizable bool) (*state.View, err
 // KeepAlive implements api.Backend.
 func (b *backend) KeepAlive(ctx context.Context, lease int64) (ttl int64, err error) {
 	reply, err := b.ask(ctx, replica.Request{Kind: replica.KeepAlive, Lease: lease})
+	if err == nil && reply.TTL > 0 {
+		b.metrics.leasesRenewed.Inc()
+	}
 	return reply.TTL, err
 }
 

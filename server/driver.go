@@ -29,13 +29,15 @@ type driver struct {
 	// pulse is told after each Flush, on the actor's goroutine.
 	pulse func(id replica.ActorID, ticked bool, out *replica.Output)
 
-	stop     chan struct{} // closed: actors end after what they are doing
-	actors   sync.WaitGroup
-	workers  sync.WaitGroup // jobs, snapshot streams
-	halting  atomic.Bool
-	failOnce sync.Once
-	failed   chan struct{} // closed once err is set
-	err      error
+	stop    chan struct{} // closed: actors end after what they are doing
+	actors  sync.WaitGroup
+	workers sync.WaitGroup // jobs, snapshot streams
+	halting atomic.Bool
+	// appliedIndex is what timeApply has seen.
+	appliedIndex uint64
+	failOnce     sync.Once
+	failed       chan struct{} // closed once err is set
+	err          error
 }
 
 func newDriver(r *replica.Replica, log *slog.Logger, m *metrics) *driver {
@@ -90,6 +92,7 @@ func (d *driver) run(id replica.ActorID) {
 			return
 		}
 		events, requests := box.take()
+		began := time.Now()
 		ticked := false
 		for _, ev := range events {
 			_, tick := ev.(replica.TickEvent)
@@ -98,14 +101,19 @@ func (d *driver) run(id replica.ActorID) {
 				actor.Step(ev, &out)
 				continue
 			}
-			began := time.Now()
+			written := time.Now()
 			actor.Step(ev, &out)
-			d.metrics.fsync.Observe(time.Since(began).Seconds())
+			took := time.Since(written).Seconds()
+			d.metrics.times.fsync.Observe(took)
+			d.metrics.times.write.Observe(took)
 		}
 		if len(requests) > 0 {
 			actor.Step(replica.SubmitEvent{Requests: requests}, &out)
 		}
 		actor.Flush(&out)
+		if id == replica.ToApply {
+			d.timeApply(began)
+		}
 		d.pulse(id, ticked, &out)
 		if out.Fatal != nil {
 			d.fail(out.Fatal)
@@ -113,6 +121,17 @@ func (d *driver) run(id replica.ActorID) {
 		}
 		d.carryOut(&out)
 	}
+}
+
+// timeApply counts a batch that was applied, if one was. It runs on the apply
+// actor's goroutine.
+func (d *driver) timeApply(began time.Time) {
+	index := d.replica.Apply.State().AppliedIndex()
+	if index == d.appliedIndex {
+		return
+	}
+	d.appliedIndex = index
+	d.metrics.appliedBatch(time.Since(began))
 }
 
 // carryOut does what an actor asked for and empties the output. Frames go
@@ -169,9 +188,11 @@ func (d *driver) tick() {
 // work runs a job to its end, giving way between its steps. When the member
 // halts only the log's jobs, which are short, are still run to their end.
 func (d *driver) work(job replica.Job) {
+	began := time.Now()
 	for {
 		done, err := job.Step()
 		if done || err != nil {
+			d.metrics.jobDone(job.Name, err, time.Since(began))
 			d.post(replica.JobDoneEvent{Job: job, Err: err})
 			return
 		}

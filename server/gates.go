@@ -14,6 +14,13 @@ type gate struct {
 	preset bool
 }
 
+func (g *gate) stage() string {
+	if g.beta {
+		return "BETA"
+	}
+	return "ALPHA"
+}
+
 // gates are those of etcd 3.7. The names that start with All set every gate of a
 // stage that isn't set by itself.
 var gates = []gate{
@@ -40,11 +47,7 @@ func CheckGates(list string) error {
 func GateHelp() string {
 	var parts []string
 	for _, g := range gates {
-		stage := "ALPHA"
-		if g.beta {
-			stage = "BETA"
-		}
-		parts = append(parts, fmt.Sprintf("%s (%s, default %t)", g.name, stage, g.preset))
+		parts = append(parts, fmt.Sprintf("%s (%s, default %t)", g.name, g.stage(), g.preset))
 	}
 	return strings.Join(parts, ", ")
 }

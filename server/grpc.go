@@ -32,8 +32,8 @@ func (b *backend) newGRPC(svc *api.Service) (*grpc.Server, *api.Guard) {
 	s := grpc.NewServer(
 		grpc.Creds(handshaken{}),
 		grpc.ForceServerCodecV2(api.NewCodec()),
-		grpc.UnaryInterceptor(b.logUnary(b.metrics.unary(guard.Unary))),
-		grpc.StreamInterceptor(b.metrics.stream(guard.Stream)),
+		grpc.UnaryInterceptor(b.unary(guard)),
+		grpc.StreamInterceptor(b.stream(guard)),
 		grpc.MaxRecvMsgSize(b.settings.requestBytesMax()+grpcOverheadBytes),
 		grpc.MaxSendMsgSize(math.MaxInt32),
 		grpc.MaxConcurrentStreams(c.MaxConcurrentStreams),
@@ -50,6 +50,16 @@ func (b *backend) newGRPC(svc *api.Service) (*grpc.Server, *api.Guard) {
 	api.Register(s, svc)
 	b.metrics.register(s)
 	return s, guard
+}
+
+// unary is what every unary request passes, over gRPC or the JSON gateway.
+func (b *backend) unary(guard *api.Guard) grpc.UnaryServerInterceptor {
+	return b.logUnary(b.metrics.unary(guard.Unary))
+}
+
+// stream is what every stream passes.
+func (b *backend) stream(guard *api.Guard) grpc.StreamServerInterceptor {
+	return b.metrics.stream(guard.Stream)
 }
 
 // errorText is an error's own words without gRPC's frame around them.

@@ -18,7 +18,12 @@ type head struct {
 	inUse, compact  atomic.Int64
 	keys            atomic.Int64
 	logBytes        atomic.Uint64
-	tickApplied     uint64 // the apply actor's: alarms are published up to here
+	watchers        atomic.Int64
+	watchersBehind  atomic.Int64
+	compacted       atomic.Int64 // unix seconds of the last compaction seen; 0: none since the start
+	authRevision    atomic.Uint64
+	expired         atomic.Uint64 // leases, while this member led
+	tickApplied     uint64        // the apply actor's: alarms are published up to here
 	noSpace         atomic.Bool
 	corrupt         atomic.Bool
 	raft            atomic.Pointer[raft.Status]
@@ -47,7 +52,9 @@ func (h *head) publishRaft(st raft.Status) {
 // publishState is called on the apply actor's goroutine.
 func (h *head) publishState(s *state.State) {
 	h.revision.Store(s.Revision())
-	h.compact.Store(s.Store().CompactRevision())
+	if compact := s.Store().CompactRevision(); h.compact.Swap(compact) != compact && h.applied.Load() > 0 {
+		h.compacted.Store(time.Now().Unix())
+	}
 	h.bytes.Store(s.Store().Bytes())
 	h.inUse.Store(s.Store().BytesInUse())
 	h.keys.Store(s.Store().Keys())
@@ -91,10 +98,15 @@ func (b *backend) pulse(id replica.ActorID, ticked bool, out *replica.Output) {
 		}
 	case replica.ToApply:
 		s := b.replica.Apply.State()
+		all, behind := b.replica.Apply.Watchers()
+		b.head.watchers.Store(int64(all))
+		b.head.watchersBehind.Store(int64(behind))
+		b.head.expired.Store(b.replica.Apply.ExpiredLeases())
 		before := b.head.tickApplied
 		b.head.publishState(s)
 		if ticked && s.AppliedIndex() != before {
 			b.head.tickApplied = s.AppliedIndex()
+			b.head.authRevision.Store(s.Auth().Revision())
 			b.head.publishAlarms(s.View().Alarms())
 		}
 	}

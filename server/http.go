@@ -11,8 +11,6 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"github.com/holdfast-db/holdfast/server/api"
 )
 
@@ -26,7 +24,7 @@ func (b *backend) handleProbes(mux *http.ServeMux, svc *api.Service) {
 			h.probe(w, r, probe, r.PathValue("check"))
 		})
 	}
-	mux.Handle("/metrics", promhttp.HandlerFor(b.metrics.registry, promhttp.HandlerOpts{}))
+	mux.Handle("/metrics", b.metrics.handler())
 }
 
 // serveVersion says etcd's versions, in digits and dots only.

@@ -37,6 +37,7 @@ func (s *Server) run() {
 	s.driver.start()
 	s.serveMonitors(svc)
 	s.work.Go(guard.Run)
+	s.work.Go(s.backend.sampleRoundTrips)
 	s.work.Go(s.becomeReady)
 	go s.await()
 }

@@ -284,7 +284,7 @@ func TestSplitter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newSplitter(newMetrics(), nil, slog.New(slog.DiscardHandler), &settings{limits: etcdLimits})
+	s := newSplitter(newMetrics(time.Second), nil, slog.New(slog.DiscardHandler), &settings{limits: etcdLimits})
 	s.serve(&endpoint{Listener: l, plain: true})
 	defer s.close()
 	for _, c := range []struct {

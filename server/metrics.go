@@ -1,10 +1,14 @@
 package server
 
 import (
+	"net/http"
 	"runtime"
+	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/holdfast-db/holdfast/raft"
 	"github.com/holdfast-db/holdfast/server/api"
@@ -15,6 +19,8 @@ import (
 // its dashboards and alerts work.
 type metrics struct {
 	registry *prometheus.Registry
+	scrapes  sync.Once
+	pages    http.Handler
 	rpcs     map[string]*rpcMetrics // by full method; fixed after register
 
 	pending         prometheus.Gauge
@@ -24,14 +30,26 @@ type metrics struct {
 	sendFailures    prometheus.Counter
 	healthy         prometheus.Counter
 	unhealthy       prometheus.Counter
-	fsync           prometheus.Histogram
+	times           times
+	requestTimes    requestTimer
+	clientVersions  clientVersions
+	leasesGranted   prometheus.Counter
+	leasesRevoked   prometheus.Counter
+	leasesRenewed   prometheus.Counter
+	appliedBatches  prometheus.Observer
+	slowApply       time.Duration // an apply that takes longer is slow
+	slowApplies     prometheus.Counter
+	slowReads       prometheus.Counter
+	eventsSent      prometheus.Counter
+	defragging      prometheus.Gauge
+	receiving       prometheus.Gauge
 	watchStreams    prometheus.Gauge
 	clientReceived  prometheus.Counter
 	clientSent      prometheus.Counter
 	operations      map[string]prometheus.Counter // by full method
 }
 
-func newMetrics() *metrics {
+func newMetrics(slowApply time.Duration) *metrics {
 	m := &metrics{registry: prometheus.NewRegistry(), rpcs: map[string]*rpcMetrics{}}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.pending = m.gauge("etcd_server_proposals_pending", "The current number of pending proposals to commit.")
@@ -44,19 +62,40 @@ func newMetrics() *metrics {
 	m.watchStreams = m.gauge("etcd_debugging_mvcc_watch_stream_total", "Total number of watch streams.")
 	m.clientReceived = m.counter("etcd_network_client_grpc_received_bytes_total", "The total number of bytes received from grpc clients.")
 	m.clientSent = m.counter("etcd_network_client_grpc_sent_bytes_total", "The total number of bytes sent to grpc clients.")
-	m.fsync = prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name:    "etcd_disk_wal_fsync_duration_seconds",
-		Help:    "The latency distributions of fsync, the write before it included.",
-		Buckets: prometheus.ExponentialBuckets(0.0001, 2, 17), // 0.1 ms to 6.5 s
-	})
-	m.registry.MustRegister(m.fsync)
+	m.times = m.newTimes()
+	m.requestTimes.vec = m.times.requests
+	m.slowApply = slowApply
+	m.appliedBatches = m.times.applied.WithLabelValues("v3", "Batch", "true")
+	m.leasesGranted = m.counter("etcd_debugging_lease_granted_total", "The total number of leases granted at the request of this member's clients.")
+	m.leasesRevoked = m.counter("etcd_debugging_lease_revoked_total", "The total number of leases revoked at the request of this member's clients.")
+	m.leasesRenewed = m.counter("etcd_debugging_lease_renewed_total", "The number of leases renewed by this member's clients.")
+	m.slowApplies = m.counter("etcd_server_slow_apply_total", "The total number of batches that took longer to apply than --warning-apply-duration.")
+	m.slowReads = m.counter("etcd_server_slow_read_indexes_total", "The total number of linearizable reads that waited longer than 500 ms for their index.")
+	promoted := m.counter("etcd_server_learner_promote_successes", "The total number of learners promoted at the request of this member's clients.")
+	m.eventsSent = m.counter("etcd_debugging_mvcc_events_total", "Total number of events sent by this member.")
+	m.defragging = m.gauge("etcd_disk_defrag_inflight", "Whether or not defrag is active on the member. 1 means active, 0 means not.")
+	m.receiving = m.gauge("etcd_server_snapshot_apply_in_progress_total", "1 if a snapshot is being received. 0 if none.")
+	m.clientVersions.vec = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "etcd_server_client_requests_total", Help: "The total number of client requests per client version.",
+	}, []string{"type", "client_api_version"})
+	m.registry.MustRegister(m.clientVersions.vec)
+	m.registerAbsent()
 	m.operations = map[string]prometheus.Counter{
-		"/etcdserverpb.KV/Put":         m.counter("etcd_mvcc_put_total", "Total number of puts asked of this member."),
-		"/etcdserverpb.KV/DeleteRange": m.counter("etcd_mvcc_delete_total", "Total number of deletes asked of this member."),
-		"/etcdserverpb.KV/Range":       m.counter("etcd_mvcc_range_total", "Total number of ranges asked of this member."),
-		"/etcdserverpb.KV/Txn":         m.counter("etcd_mvcc_txn_total", "Total number of txns asked of this member."),
+		"/etcdserverpb.KV/Put":                m.counter("etcd_mvcc_put_total", "Total number of puts asked of this member."),
+		"/etcdserverpb.KV/DeleteRange":        m.counter("etcd_mvcc_delete_total", "Total number of deletes asked of this member."),
+		"/etcdserverpb.KV/Range":              m.counter("etcd_mvcc_range_total", "Total number of ranges asked of this member."),
+		"/etcdserverpb.Cluster/MemberPromote": promoted,
+		"/etcdserverpb.KV/Txn":                m.counter("etcd_mvcc_txn_total", "Total number of txns asked of this member."),
 	}
 	return m
+}
+
+// handler answers scrapes, and counts them.
+func (m *metrics) handler() http.Handler {
+	m.scrapes.Do(func() {
+		m.pages = promhttp.InstrumentMetricHandler(m.registry, promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+	})
+	return m.pages
 }
 
 func (m *metrics) counter(name, help string) prometheus.Counter {
@@ -103,10 +142,31 @@ func (m *metrics) observe(b *backend) {
 	m.gaugeFunc("etcd_debugging_mvcc_keys_total", "Total number of keys.", func() float64 { return float64(b.head.keys.Load()) })
 	m.gaugeFunc("etcd_debugging_mvcc_current_revision", "The current revision of store.", func() float64 { return float64(b.head.revision.Load()) })
 	m.gaugeFunc("etcd_debugging_mvcc_compact_revision", "The revision of the last compaction in store.", func() float64 { return float64(b.head.compact.Load()) })
+	m.gaugeFunc("etcd_disk_wal_write_bytes_total", "Total number of bytes written to the log, whole blocks.", func() float64 { return float64(b.head.logBytes.Load()) })
+	m.gaugeFunc("etcd_debugging_mvcc_watcher_total", "Total number of watchers.", func() float64 { return float64(b.head.watchers.Load()) })
+	m.gaugeFunc("etcd_debugging_mvcc_slow_watcher_total", "Total number of watchers that catch up with history.", func() float64 { return float64(b.head.watchersBehind.Load()) })
+	m.gaugeFunc("etcd_debugging_mvcc_pending_events_total", "Total number of watchers that have events still to be sent.", func() float64 { return float64(b.head.watchersBehind.Load()) })
+	m.gaugeFunc("etcd_debugging_mvcc_total_put_size_in_bytes", "The total size of all versions of all keys.", func() float64 { return float64(b.head.bytes.Load()) })
+	m.gaugeFunc("etcd_debugging_mvcc_db_compaction_last", "The unix time of the last db compaction. Resets to 0 on start.", func() float64 { return float64(b.head.compacted.Load()) })
+	m.gaugeFunc("etcd_debugging_auth_revision", "The current revision of auth store.", func() float64 { return float64(b.head.authRevision.Load()) })
+	m.gaugeFunc("os_fd_used", "The number of used file descriptors.", func() float64 { used, _ := descriptors(); return float64(used) })
+	m.gaugeFunc("os_fd_limit", "The file descriptor limit.", func() float64 { _, limit := descriptors(); return float64(limit) })
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "etcd_disk_wal_write_bytes_total", Help: "Total number of bytes written to the log, whole blocks.",
-	}, func() float64 { return float64(b.head.logBytes.Load()) }))
+		Name: "etcd_debugging_server_lease_expired_total", Help: "The total number of leases that this member found expired while it led.",
+	}, func() float64 { return float64(b.head.expired.Load()) }))
+	m.observeGates(b.settings.gates)
 	m.registry.MustRegister(peerCollector{b})
+}
+
+// observeGates says which features are on.
+func (m *metrics) observeGates(on map[string]bool) {
+	vec := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "etcd_server_feature_enabled", Help: "Whether or not a feature is enabled. 1 is enabled, 0 is not.",
+	}, []string{"name", "stage"})
+	m.registry.MustRegister(vec)
+	for _, g := range gates {
+		vec.WithLabelValues(g.name, g.stage()).Set(flag(on[g.name]))
+	}
 }
 
 // trace counts what raft did.
@@ -136,33 +196,4 @@ func flag(v bool) float64 {
 		return 1
 	}
 	return 0
-}
-
-// peerCollector reads the links' own counters.
-type peerCollector struct{ b *backend }
-
-var (
-	peerSent     = prometheus.NewDesc("etcd_network_peer_sent_bytes_total", "The total number of bytes sent to peers.", []string{"To"}, nil)
-	peerReceived = prometheus.NewDesc("etcd_network_peer_received_bytes_total", "The total number of bytes received from peers.", []string{"From"}, nil)
-	peerActive   = prometheus.NewDesc("etcd_network_active_peers", "The current number of active peer connections.", []string{"Local", "Remote"}, nil)
-	peerTrip     = prometheus.NewDesc("holdfast_peer_round_trip_seconds", "The last ping's round trip to a peer.", []string{"To"}, nil)
-)
-
-// Describe implements prometheus.Collector.
-func (peerCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{peerSent, peerReceived, peerActive, peerTrip} {
-		ch <- d
-	}
-}
-
-// Collect implements prometheus.Collector.
-func (c peerCollector) Collect(ch chan<- prometheus.Metric) {
-	local := hex(c.b.settings.member)
-	for _, p := range c.b.driver.network.Stats() {
-		id := p.ID.String()
-		ch <- prometheus.MustNewConstMetric(peerSent, prometheus.CounterValue, float64(p.BytesSent), id)
-		ch <- prometheus.MustNewConstMetric(peerReceived, prometheus.CounterValue, float64(p.BytesReceived), id)
-		ch <- prometheus.MustNewConstMetric(peerActive, prometheus.GaugeValue, flag(p.Connected), local, id)
-		ch <- prometheus.MustNewConstMetric(peerTrip, prometheus.GaugeValue, p.RoundTrip.Seconds(), id)
-	}
 }

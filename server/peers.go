@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/holdfast-db/holdfast/raft"
 	"github.com/holdfast-db/holdfast/server/replica"
@@ -95,7 +96,8 @@ func (p *peers) OnSnapshot(from raft.NodeID, incarnation raft.Incarnation, offer
 		return nil, err
 	}
 	p.d.log.Info("receiving snapshot", "peer", from.String(), "last", offer.Meta.Last.String(), "bytes", offer.Size, "offset", r.Offset())
-	return &incoming{peers: p, from: from, incarnation: incarnation, term: offer.Term, receiver: r}, nil
+	p.d.metrics.receiving.Set(1)
+	return &incoming{peers: p, from: from, incarnation: incarnation, term: offer.Term, receiver: r, began: time.Now()}, nil
 }
 
 // incoming is one transfer's sink.
@@ -105,6 +107,7 @@ type incoming struct {
 	incarnation raft.Incarnation
 	term        raft.Term
 	receiver    *snapshot.Receiver
+	began       time.Time
 	over        bool
 }
 
@@ -140,6 +143,8 @@ func (s *incoming) Abort(err error) {
 func (s *incoming) end() {
 	if !s.over {
 		s.over = true
+		s.peers.d.metrics.receiving.Set(0)
+		s.peers.d.metrics.times.receive.Observe(time.Since(s.began).Seconds())
 		s.peers.receiving.Unlock()
 	}
 }

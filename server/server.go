@@ -67,7 +67,7 @@ func Start(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		settings: set, log: cfg.Logger, closeLog: func() error { return nil }, metrics: newMetrics(),
+		settings: set, log: cfg.Logger, closeLog: func() error { return nil }, metrics: newMetrics(set.WarningApply),
 		stopping: make(chan struct{}), ready: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if s.log == nil {
@@ -238,6 +238,7 @@ func (s *Server) wire() {
 	s.warden.auth.Store(s.replica.Apply.State().Auth())
 	s.backend.head.publishRaft(s.replica.Core.Status())
 	s.backend.head.publishState(s.replica.Apply.State())
+	s.backend.head.authRevision.Store(s.replica.Apply.State().Auth().Revision())
 	s.backend.head.publishAlarms(s.replica.Apply.State().View().Alarms())
 	s.metrics.observe(s.backend)
 }

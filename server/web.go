@@ -26,8 +26,8 @@ func (b *backend) webHandler(svc *api.Service, guard *api.Guard) http.Handler {
 // and the same counters count.
 func (b *backend) newGateway(svc *api.Service, guard *api.Guard) http.Handler {
 	conn := &gateway.Conn{
-		Unary:           b.metrics.unary(guard.Unary),
-		Stream:          b.metrics.stream(guard.Stream),
+		Unary:           b.unary(guard),
+		Stream:          b.stream(guard),
 		Codec:           api.NewCodec(),
 		RequestBytesMax: b.settings.requestBytesMax() + grpcOverheadBytes,
 	}

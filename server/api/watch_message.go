@@ -17,6 +17,9 @@ type WatchMessage struct {
 	memo     *eventMemo
 }
 
+// Events is how many the message carries.
+func (m *WatchMessage) Events() int { return len(m.response.Events) }
+
 // Append appends the message's protobuf encoding:
 //
 //	1 header {1 cluster 2 member 3 revision 4 term}  2 watch_id  3 created

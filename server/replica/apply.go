@@ -17,7 +17,9 @@ type Apply struct {
 	cfg   Config
 	state *state.State
 	hub   *mvcc.Hub
-	sinks map[mvcc.StreamID]func([]mvcc.WatchResponse)
+	// expiries counts revocations that this member proposed as the leader.
+	expiries uint64
+	sinks    map[mvcc.StreamID]func([]mvcc.WatchResponse)
 	// sessions tells who watches on a stream; none: nobody in particular.
 	sessions map[mvcc.StreamID]auth.Session
 	origin   state.RequestID // this member, incarnation and boot

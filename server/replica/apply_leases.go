@@ -80,6 +80,7 @@ func (a *Apply) expireLeases(out *Output) {
 		if !ok {
 			break
 		}
+		a.expiries++
 		body := state.AppendBody(nil, &state.LeaseRevokeRequest{ID: id, Expired: true})
 		commands = append(commands, state.Encoded{Term: uint64(a.lessor.term), Body: body})
 	}
