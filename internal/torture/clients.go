@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -37,14 +38,16 @@ func connect(members []*proc.Member) (*clients, error) {
 }
 
 // dial returns a client of one member that dials again soon: with gRPC's defaults a client waits a second and more
-// after a member was down, and would miss most of what happens right after a restart.
+// after a member was down, and would miss most of what happens right after a restart. Requests to a member that is
+// down fail at once, where the client library would have them wait: a writer goes elsewhere, and knows that this one
+// never left.
 func dial(url string) (*clientv3.Client, error) {
 	return clientv3.New(clientv3.Config{
 		Endpoints: []string{url},
 		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 20 * time.Millisecond, Multiplier: 1.5, Jitter: 0.2, MaxDelay: 200 * time.Millisecond},
 			MinConnectTimeout: time.Second,
-		})},
+		}), grpc.WithChainUnaryInterceptor(failFast)},
 	})
 }
 
@@ -61,4 +64,9 @@ func (c *clients) close() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// failFast overrides what the client library asks for.
+func failFast(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	return invoke(ctx, method, req, reply, cc, append(opts, grpc.WaitForReady(false))...)
 }

@@ -14,6 +14,9 @@ import (
 // requestTimeout is how long a writer waits; what has not returned by then is ambiguous for ever.
 const requestTimeout = 3 * time.Second
 
+// afterError is how long a writer waits before it goes elsewhere, so that refusals alone don't keep the machine busy.
+const afterError = 30 * time.Millisecond
+
 // prefix of all keys that writers use.
 const prefix = "t/"
 
@@ -74,7 +77,7 @@ func (w *writer) run(ctx context.Context) {
 		if op.Response.Outcome != lin.OK {
 			w.errors[address.ReplaceAllString(op.Response.Error, "…")]++
 			w.member = w.random.IntN(len(w.clients.members))
-			pause(ctx, 10*time.Millisecond)
+			pause(ctx, afterError)
 		}
 	}
 }
