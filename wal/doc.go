@@ -99,7 +99,8 @@
 // A full disk is met only where room is made: segments are prepared ahead, so
 // the present and the next one are the reserve. While a preparation fails for
 // want of room, Stats tells so and appends go on into the reserve; after it they
-// get ErrNoSpace, and nothing is lost.
+// get ErrNoSpace, and nothing is lost. A start needs a fresh segment, too, and on
+// a full disk takes the one that its last life prepared and never began.
 //
 // # Who does what
 //

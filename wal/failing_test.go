@@ -205,6 +205,61 @@ func TestNoSpaceAtStart(t *testing.T) {
 	}
 }
 
+// TestStartOnAFullDisk: the segment that was prepared ahead is room enough for a
+// start. A start that is cut off may need room of its own, and loses nothing.
+func TestStartOnAFullDisk(t *testing.T) {
+	full := disk.NewMem()
+	o := testOptions(full)
+	mustCreate(t, o)
+	l, _ := mustOpen(t, o)
+	all := entries(1, 6, 1, 100)
+	appendEntries(t, l, all)
+	must(t, l.RunJobs())
+	must(t, l.Close())
+	for _, r := range must2(List(full, testDir))(t) {
+		if r.Role == "spare" {
+			must(t, full.Delete(path.Join(testDir, r.Name)))
+		}
+	}
+	full.SetSpace(full.Used())
+	for stop, through := 1, false; !through; stop++ {
+		run := full.Clone()
+		run.SetInjector(disk.StopAt(stop))
+		o.FS = run
+		l, _, err := Open(o)
+		if through = err == nil; through {
+			_ = l.Close() // may be stopped
+		} else if !errors.Is(err, disk.ErrStopped) {
+			t.Fatalf("stopped at operation %d: %v", stop, err)
+		}
+		left := run.Crash(rand.New(rand.NewPCG(uint64(stop), 1)), disk.CrashOptions{})
+		o.FS = left.Clone()
+		if l, _, err = Open(o); err == nil {
+			must(t, l.Close())
+		} else if !errors.Is(err, ErrNoSpace) {
+			t.Fatalf("after a stop at operation %d: %v", stop, err)
+		}
+		left.SetSpace(-1)
+		o.FS = left
+		l, rec := mustOpen(t, o)
+		if rec.Last != 6 {
+			t.Fatalf("after a stop at operation %d: recovered %s", stop, brief(rec))
+		}
+		wantEntries(t, l, all)
+		appendEntries(t, l, entries(7, 7, 2, 100))
+		must(t, l.Close())
+	}
+}
+
+// must2 is must for a call with a result.
+func must2[T any](v T, err error) func(*testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		must(t, err)
+		return v
+	}
+}
+
 // spareNames lists files that a start could recycle.
 func spareNames(t *testing.T, fs *disk.Mem) (names []string) {
 	t.Helper()

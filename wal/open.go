@@ -190,6 +190,9 @@ func (l *Log) openSegment(r *replay) error {
 		b.entries = entries
 	}
 	l.floor.At = r.base
+	if err := l.adoptPrepared(r); err != nil {
+		return err
+	}
 	if err := l.begin(b); err != nil {
 		return err
 	}
@@ -200,6 +203,29 @@ func (l *Log) openSegment(r *replay) error {
 	}
 	l.leave(r)
 	l.superWritten(s)
+	return nil
+}
+
+// adoptPrepared makes a spare of the newest file that was prepared and never
+// begun, if there is no other: a start needs a fresh segment, and on a full disk
+// this is the only room there is. Recovery has passed the file over, so that its
+// content means nothing; its number stays in its name, which keeps it from being
+// used again. The rename needs no sync: with either name a later start finds
+// what this one found.
+func (l *Log) adoptPrepared(r *replay) error {
+	if len(l.spares) > 0 || len(r.walk) == 0 || len(r.outside) == 0 {
+		return nil
+	}
+	last := len(r.outside) - 1
+	seq := r.outside[last]
+	if seq < r.walk[len(r.walk)-1].seq {
+		return nil // an older one: super may still lead to it
+	}
+	if err := l.o.FS.Rename(r.path(seq), path.Join(l.o.Dir, spareName(seq))); err != nil {
+		return fmt.Errorf("wal: recycle segment %d: %w", seq, err)
+	}
+	l.spares = append(l.spares, spareName(seq))
+	r.outside = r.outside[:last]
 	return nil
 }
 

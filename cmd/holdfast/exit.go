@@ -79,7 +79,7 @@ func serverCode(err error) int {
 	switch {
 	case errors.As(err, &corrupt), errors.Is(err, replica.ErrIdentity):
 		return exitData
-	case errors.Is(err, wal.ErrFailed):
+	case errors.Is(err, wal.ErrFailed), errors.Is(err, wal.ErrNoSpace):
 		return exitDisk
 	default:
 		return exitNo
