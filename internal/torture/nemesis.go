@@ -30,6 +30,7 @@ const (
 	pauseLeader  = "pause leader"
 	diskError    = "disk error"
 	diskFull     = "disk full"
+	startFull    = "disk full at start"
 )
 
 // rig is what is tortured, and the tools for it.
@@ -110,7 +111,7 @@ func (n *nemesis) actions() []func(context.Context) error {
 		{Kill, []func(context.Context) error{n.killLeader, n.killOne, n.killMajority, n.killLeader}},
 		{KillAll, []func(context.Context) error{n.killAll, n.killAll}},
 		{Stop, []func(context.Context) error{n.pauseLeader, n.pauseOne}},
-		{FailDisk, []func(context.Context) error{n.failDisk, n.fillDisk}},
+		{FailDisk, []func(context.Context) error{n.failDisk, n.fillDisk, n.startOnFullDisk}},
 	} {
 		if n.config.has(a.of) {
 			out = append(out, a.acts...)
@@ -290,6 +291,30 @@ func (n *nemesis) fillDisk(ctx context.Context) error {
 	}
 	pause(ctx, length)
 	return n.disks.set(m, nemesisName, "")
+}
+
+// startOnFullDisk kills a member and starts it while there is no room. It may come up, or end because of the disk.
+func (n *nemesis) startOnFullDisk(ctx context.Context) error {
+	victim, patience := n.any(), n.between(time.Second, 3*time.Second)
+	m := n.cluster.Members[victim]
+	defer n.journal.begin(startFull, "", m.Name)()
+	if err := errors.Join(n.kill(victim), n.disks.set(m, nemesisName, "full"), n.start(victim)); err != nil {
+		return err
+	}
+	wait, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	select {
+	case <-m.Exited():
+		n.network.down(victim)
+		if code := m.ExitCode(); code != exitDisk {
+			return &brokenError{Crashed, fmt.Errorf("%s ended with exit code %d on a full disk, want %d\n%s", m.Name, code, exitDisk, m.LogTail(30))}
+		}
+	case <-wait.Done():
+	}
+	if err := n.disks.set(m, nemesisName, ""); err != nil {
+		return err
+	}
+	return n.start(victim)
 }
 
 // brokenError is a verdict that no check had to find.

@@ -132,7 +132,7 @@ func (r Result) Text(w io.Writer) {
 		s.Events, s.Resumes, s.Elections, s.LongestGap.Round(time.Millisecond), s.Recovery.Round(time.Millisecond), s.CheckTook.Round(time.Millisecond))
 	fmt.Fprintf(w, "%d faults, among them %d kills of the leader or of all members:\n", s.Faults.Total(), s.Faults.Kills())
 	for _, kind := range s.Faults.kinds() {
-		fmt.Fprintf(w, "  %-14s %6d\n", kind, s.Faults[kind])
+		fmt.Fprintf(w, "  %-20s %6d\n", kind, s.Faults[kind])
 	}
 	if r.OK() {
 		fmt.Fprintln(w, "passed: no acknowledged write was lost, histories are linearizable, watchers missed nothing, members agree")

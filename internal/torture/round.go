@@ -38,14 +38,14 @@ func (t *torture) oneRound(ctx context.Context, number int) (Round, error) {
 	if err != nil {
 		return out, err
 	}
-	t.enter(number, "heal")
-	if err := t.heal(ctx, r); err != nil {
-		return out, err
-	}
 	for _, w := range writers {
 		r.Operations = append(r.Operations, w.out...)
 		out.Tally.add(w.tally)
 		out.Errors.add(w.errors)
+	}
+	t.enter(number, "heal")
+	if err := t.heal(ctx, r); err != nil {
+		return out, t.salvage(ctx, r, err)
 	}
 	for _, w := range r.Watchers {
 		out.Events += w.events
@@ -125,6 +125,31 @@ func (t *torture) heal(ctx context.Context, r *record) error {
 	}
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// salvageTimeout bounds the questions to each member of a cluster that did not come back.
+const salvageTimeout = 5 * time.Second
+
+// salvage looks whether a cluster that did not come back has also lost what it acknowledged, as far as any member can
+// be asked: that is the worse verdict, and most often the reason.
+func (t *torture) salvage(ctx context.Context, r *record, reason error) error {
+	for i, m := range t.rig.cluster.Members {
+		ctx, cancel := context.WithTimeout(ctx, salvageTimeout)
+		_, last, err := contents(ctx, t.rig.clients.get(i, 0))
+		if err == nil {
+			r.Evidence = make([]evidence, 1)
+			r.Evidence[0], err = testimony(ctx, m, t.rig.clients.get(i, 0), r.BaseRevision, last)
+		}
+		cancel()
+		if err != nil {
+			continue
+		}
+		if lost := checkAcknowledged(r); lost != nil {
+			return &brokenError{Unsafe, fmt.Errorf("acknowledged: %w; and the cluster did not come back: %w", lost, reason)}
+		}
+		return reason
+	}
+	return reason
 }
 
 // notReady sorts why a cluster is not ready: a member that ended is another verdict than one that doesn't get there.
