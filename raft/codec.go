@@ -43,7 +43,8 @@ const (
 	flagVoter = 1 << iota
 	flagOldVoter
 	flagLeaving
-	flagsAll = flagVoter | flagOldVoter | flagLeaving
+	flagJoining
+	flagsAll = flagVoter | flagOldVoter | flagLeaving | flagJoining
 )
 
 // AppendConfiguration appends the encoding of c to dst.
@@ -53,7 +54,7 @@ const (
 //	│ 1 (=1)  │ uv    │ uv │ 8 LE        │ 1     │ uv             │ …       │ uv     │ …  │
 //	└─────────┴───────┴────┴─────────────┴───────┴────────────────┴─────────┴────────┴────┘
 //
-// uv: unsigned varint, shortest form. flags: 1 voter, 2 old voter, 4 leaving.
+// uv: unsigned varint, shortest form. flags: 1 voter, 2 old voter, 4 leaving, 8 joining.
 // One configuration has one encoding.
 func AppendConfiguration(dst []byte, c Configuration) []byte {
 	dst = append(dst, configurationVersion)
@@ -79,6 +80,9 @@ func (m *Member) flags() byte {
 	}
 	if m.Leaving {
 		f |= flagLeaving
+	}
+	if m.Joining {
+		f |= flagJoining
 	}
 	return f
 }
@@ -246,6 +250,7 @@ func (d *decoder) member() Member {
 		d.fail("unknown member flags")
 	}
 	m.Voter, m.OldVoter, m.Leaving = f&flagVoter != 0, f&flagOldVoter != 0, f&flagLeaving != 0
+	m.Joining = f&flagJoining != 0
 	m.Address = string(d.bytes(AddressBytesMax))
 	return m
 }

@@ -104,10 +104,11 @@ func drawConfiguration(t *rapid.T) Configuration {
 			Address: rapid.StringN(0, 20, 40).Draw(t, "address"),
 		}
 		m.Leaving = m.OldVoter && !m.Voter && rapid.Bool().Draw(t, "leaving")
+		m.Joining = m.Learner() && rapid.Bool().Draw(t, "joining")
 		c.Members = append(c.Members, m)
 	}
 	if len(c.Members) > 0 {
-		c.Members[0].Voter, c.Members[0].Leaving = true, false
+		c.Members[0].Voter, c.Members[0].Leaving, c.Members[0].Joining = true, false, false
 	}
 	if ctx := rapid.SliceOfN(rapid.Byte(), 0, 9).Draw(t, "context"); len(ctx) > 0 {
 		c.Context = ctx

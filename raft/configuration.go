@@ -55,6 +55,8 @@ func (c *Configuration) Check() error {
 			return bad("address too long")
 		case m.Leaving && m.Voter:
 			return bad("a leaving member is an incoming voter")
+		case m.Joining && m.votes():
+			return bad("a joining member votes")
 		}
 		if m.Voter {
 			voters++

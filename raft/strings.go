@@ -131,6 +131,9 @@ func (m Member) role(joint bool) string {
 	case !m.Voter:
 		words = append(words, "old")
 	}
+	if m.Joining {
+		words = append(words, "joining")
+	}
 	if m.Leaving {
 		words = append(words, "leaving")
 	}

@@ -83,6 +83,9 @@ type Member struct {
 	// Leaving marks, in a joint configuration, a member that the final one
 	// drops. It tells removal from demotion to learner.
 	Leaving bool
+	// Joining marks a learner that was added as a voter: the driver makes it one
+	// once it has caught up. To raft it is a learner like any other.
+	Joining bool
 	// Address is opaque to raft: the member's peer URLs, comma-separated.
 	Address string
 }

@@ -31,6 +31,7 @@ type backend struct {
 	warden   *warden
 	streams  atomic.Uint64 // the last watch stream's id
 	stopped  chan struct{}
+	removed  func() // this member was removed from the cluster; may be called again
 }
 
 var _ api.Backend = (*backend)(nil)
@@ -174,6 +175,8 @@ func (b *backend) Limits() api.Limits {
 		CertUsers:       b.settings.ClientTLS.ClientCertAuth,
 		LeaseTTLMin:     b.settings.leaseTTLMin(),
 		ElectionMS:      int64(b.settings.ElectionMS),
+		StrictReconfig:  b.settings.StrictReconfigCheck,
+		LearnersMax:     uint64(max(b.settings.MaxLearners, 0)),
 	}
 }
 

@@ -214,11 +214,23 @@ func (d *driver) fail(err error) {
 func (d *driver) setPeers(config raft.Configuration) {
 	peers := make([]tcp.Peer, 0, len(config.Members))
 	for _, m := range config.Members {
-		peers = append(peers, tcp.Peer{ID: m.ID, URLs: strings.Split(m.Address, ",")})
+		peers = append(peers, tcp.Peer{ID: m.ID, URLs: d.usable(m)})
 	}
 	if err := d.network.SetPeers(peers); err != nil && !errors.Is(err, tcp.ErrClosed) {
 		d.log.Error("cannot use the peer URLs of the configuration", "error", err)
 	}
+}
+
+// usable are a member's URLs without those that can't be dialled, which the gate
+// should have refused: one of them must not cost the others their links.
+func (d *driver) usable(m raft.Member) []string {
+	return slices.DeleteFunc(strings.Split(m.Address, ","), func(u string) bool {
+		err := tcp.CheckURL(u)
+		if err != nil {
+			d.log.Error("cannot use a peer URL of the configuration", "peer", m.ID.String(), "error", err)
+		}
+		return err != nil
+	})
 }
 
 // important are the events that operators want to see; the rest is for debug.

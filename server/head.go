@@ -28,6 +28,7 @@ type head struct {
 	corrupt         atomic.Bool
 	raft            atomic.Pointer[raft.Status]
 	alarms          atomic.Pointer[[]state.Alarm]
+	roster          atomic.Pointer[roster]
 	learner         atomic.Bool
 	leaderlessSince atomic.Int64 // unix ms; 0: there is a leader
 }
@@ -38,7 +39,7 @@ func (h *head) publishRaft(st raft.Status) {
 	h.raft.Store(&st)
 	for _, m := range st.Config.Config.Members {
 		if m.ID == st.ID {
-			h.learner.Store(m.Learner())
+			h.learner.Store(m.Learner() && !m.Joining)
 		}
 	}
 	switch {
@@ -59,6 +60,7 @@ func (h *head) publishState(s *state.State) {
 	h.inUse.Store(s.Store().BytesInUse())
 	h.keys.Store(s.Store().Keys())
 	h.applied.Store(s.AppliedIndex())
+	h.publishMembers(s)
 }
 
 // publishAlarms is called on the apply actor's goroutine.
@@ -104,6 +106,9 @@ func (b *backend) pulse(id replica.ActorID, ticked bool, out *replica.Output) {
 		b.head.expired.Store(b.replica.Apply.ExpiredLeases())
 		before := b.head.tickApplied
 		b.head.publishState(s)
+		if s.Removed(b.settings.member) {
+			b.removed()
+		}
 		if ticked && s.AppliedIndex() != before {
 			b.head.tickApplied = s.AppliedIndex()
 			b.head.authRevision.Store(s.Auth().Revision())

@@ -4,7 +4,9 @@ import (
 	"crypto/sha1"
 	"encoding/binary"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // MemberID derives a member's id from its peer URLs and the cluster's token, so
@@ -15,6 +17,12 @@ func MemberID(peerURLs []string, token string) uint64 {
 	urls := slices.Clone(peerURLs)
 	slices.Sort(urls)
 	return firstEight([]byte(strings.Join(urls, "") + token))
+}
+
+// NewMemberID derives the id of a member that is added to a running cluster. The
+// time tells it from one that had the same URLs and was removed (etcd's rule).
+func NewMemberID(peerURLs []string, now time.Time) uint64 {
+	return MemberID(peerURLs, strconv.FormatInt(now.Unix(), 10))
 }
 
 // ClusterID derives a cluster's id from the ids of its first members.

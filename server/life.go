@@ -36,6 +36,7 @@ func (s *Server) run() {
 		ReadHeaderTimeout: s.settings.handshakeTimeout(), IdleTimeout: httpIdle, MaxHeaderBytes: s.settings.limits.headerBytes}
 	s.driver.start()
 	s.serveMonitors(svc)
+	s.work.Go(s.peerHTTP.serve)
 	s.work.Go(guard.Run)
 	s.work.Go(s.backend.sampleRoundTrips)
 	s.work.Go(s.becomeReady)
@@ -149,6 +150,7 @@ func (s *Server) handOver() {
 func (s *Server) teardown() {
 	close(s.backend.stopped) // streams and waiting requests end
 	s.stopClients()
+	s.peerHTTP.close()
 	s.network.Close()
 	s.driver.halt()
 	s.work.Wait()

@@ -17,7 +17,8 @@ import (
 // peers is the driver as the transport sees it: what comes from other members
 // becomes events of the core.
 type peers struct {
-	d *driver
+	d       *driver
+	removed func() // another member says that this one was removed
 
 	// mu guards causes: why a member can't be reached, as it was logged last.
 	mu     sync.Mutex
@@ -50,6 +51,10 @@ func (p *peers) OnConnected(id raft.NodeID, _ transport.Hello) {
 // OnUnreachable tells raft that messages were lost, so that it probes instead
 // of waiting for answers.
 func (p *peers) OnUnreachable(id raft.NodeID, err error) {
+	var refusal *transport.Refusal
+	if errors.As(err, &refusal) && refusal.Code == transport.RefusedRemoved {
+		p.removed()
+	}
 	level := slog.LevelDebug
 	if p.newCause(id, err) {
 		level = slog.LevelWarn

@@ -38,6 +38,7 @@ type Server struct {
 	driver   *driver
 	backend  *backend
 	network  *tcp.Transport
+	peerHTTP *peerHTTP
 	clients  []*endpoint
 	// monitors serves probes and metrics on addresses of their own.
 	monitors         *http.Server
@@ -176,11 +177,8 @@ func (s *Server) disk() (disk.FS, error) {
 	return fs, nil
 }
 
-// errJoin: a member without data can't know what the running cluster has agreed
-// on; if it made up its first configuration it could vote in a cluster that has
-// moved on.
-var errJoin = errors.New("--initial-cluster-state=existing, but the data directory is empty: joining a running cluster is not supported yet")
-
+// checkJoin settles who this member is: by its data, by the cluster that it
+// joins, or by the flags of a new cluster.
 func (s *Server) checkJoin(fs disk.FS) error {
 	known, err := wal.Exists(fs, s.settings.dir)
 	switch {
@@ -189,7 +187,7 @@ func (s *Server) checkJoin(fs disk.FS) error {
 	case known:
 		return s.adoptIdentity(fs)
 	case s.settings.existing:
-		return errJoin
+		return s.join()
 	}
 	return nil
 }
@@ -207,6 +205,9 @@ func (s *Server) adoptIdentity(fs disk.FS) error {
 	if id.Member != s.settings.member || id.Cluster != s.settings.cluster {
 		s.log.Warn("the data directory's identity counts, not what --initial-cluster and --initial-cluster-token give",
 			"member-id", hex(id.Member), "cluster-id", hex(id.Cluster))
+	}
+	if id.Cluster != s.settings.cluster {
+		s.settings.initial = raft.Configuration{} // it joined; the flags describe no beginning
 	}
 	s.settings.member, s.settings.cluster = id.Member, id.Cluster
 	return nil
@@ -232,7 +233,7 @@ func (s *Server) wire() {
 	s.driver = newDriver(s.replica, s.log, s.metrics)
 	s.backend = &backend{
 		settings: s.settings, replica: s.replica, driver: s.driver, metrics: s.metrics, log: s.log,
-		warden: s.warden, stopped: make(chan struct{}),
+		warden: s.warden, stopped: make(chan struct{}), removed: s.leave,
 	}
 	s.driver.pulse = s.backend.pulse
 	s.warden.auth.Store(s.replica.Apply.State().Auth())
@@ -241,6 +242,7 @@ func (s *Server) wire() {
 	s.backend.head.authRevision.Store(s.replica.Apply.State().Auth().Revision())
 	s.backend.head.publishAlarms(s.replica.Apply.State().View().Alarms())
 	s.metrics.observe(s.backend)
+	s.peerHTTP = newPeerHTTP(s.backend, s.log)
 }
 
 func (s *Server) replicaConfig(fs disk.FS) replica.Config {
@@ -290,7 +292,9 @@ func (s *Server) networkConfig() tcp.Config {
 			return h
 		},
 		Advertise: urlStrings(s.settings.advertise),
-		Handler:   &peers{d: s.driver},
+		Handler:   &peers{d: s.driver, removed: s.leave},
+		Vet:       s.vet,
+		HTTP:      s.peerHTTP.give,
 		Logger:    s.log,
 		DialTLS:   s.dialTLS,
 		Rejected: func(conn *tls.Conn, err error) {

@@ -19,7 +19,9 @@ type settings struct {
 
 	cluster, member uint64
 	initial         raft.Configuration
-	existing        bool // join a running cluster
+	existing        bool                // join a running cluster
+	named           map[string][]string // --initial-cluster: sorted peer URLs by name
+	others          []string            // peer URLs of those that aren't this member, sorted
 	log             logSettings
 	limits          limits
 	gates           map[string]bool // by name: every feature gate
@@ -148,8 +150,12 @@ func (s *settings) parseCluster() error {
 }
 
 func (s *settings) identify(byName map[string][]string) {
+	s.named = byName
 	var ids []uint64
 	for name, urls := range byName {
+		if name != s.Name {
+			s.others = append(s.others, urls...)
+		}
 		id := MemberID(urls, s.InitialClusterToken)
 		ids = append(ids, id)
 		s.initial.Members = append(s.initial.Members, raft.Member{
@@ -159,6 +165,7 @@ func (s *settings) identify(byName map[string][]string) {
 			s.member = id
 		}
 	}
+	slices.Sort(s.others)
 	slices.SortFunc(s.initial.Members, func(a, b raft.Member) int {
 		if a.ID < b.ID {
 			return -1

@@ -103,6 +103,7 @@ const (
 	RefusedIncarnation                        // the dialler's disk is not the one that is bound
 	RefusedBusy                               // not now: ask again
 	RefusedSnapshot                           // a snapshot that is not wanted, or could not be stored
+	RefusedRemoved                            // the dialler was removed from the cluster, for good
 	refusalEnd
 )
 

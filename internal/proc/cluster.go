@@ -27,6 +27,8 @@ type Options struct {
 // Cluster is a set of members that were started together.
 type Cluster struct {
 	Members []*Member
+
+	options Options
 }
 
 // New lays a cluster out (ports, folders, flags) and starts nothing.
@@ -34,7 +36,7 @@ func New(o Options) (*Cluster, error) {
 	if o.Members < 1 {
 		return nil, fmt.Errorf("proc: a cluster of %d members", o.Members)
 	}
-	c := &Cluster{}
+	c := &Cluster{options: o}
 	var initial []string
 	for i := range o.Members {
 		m, err := newMember(fmt.Sprintf("n%d", i+1), o.Dir, o.Binary)
@@ -54,6 +56,24 @@ func New(o Options) (*Cluster, error) {
 		m.env = append(baseEnv(), o.Env...)
 	}
 	return c, nil
+}
+
+// Join lays out one more member, which is to be added to the running cluster and
+// then started; it is told to join the members that Members lists by then.
+func (c *Cluster) Join() (*Member, error) {
+	m, err := newMember(fmt.Sprintf("n%d", len(c.Members)+1), c.options.Dir, c.options.Binary)
+	if err != nil {
+		return nil, err
+	}
+	c.Members = append(c.Members, m)
+	var initial []string
+	for _, other := range c.Members {
+		initial = append(initial, other.Name+"="+other.PeerURL)
+	}
+	m.args = append(memberArgs(m, strings.Join(initial, ",")), c.options.Args...)
+	m.args = append(m.args, "--initial-cluster-state=existing")
+	m.env = append(baseEnv(), c.options.Env...)
+	return m, nil
 }
 
 // Start lays a cluster out, starts all members at once and waits until each serves.

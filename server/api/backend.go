@@ -3,10 +3,12 @@ package api
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/holdfast-db/holdfast/mvcc"
 	"github.com/holdfast-db/holdfast/raft"
 	"github.com/holdfast-db/holdfast/server/auth"
+	"github.com/holdfast-db/holdfast/server/replica"
 	"github.com/holdfast-db/holdfast/server/state"
 	"github.com/holdfast-db/holdfast/server/token"
 )
@@ -39,6 +41,15 @@ type Backend interface {
 	Auth() *auth.View
 	// Tokens tell callers; fixed.
 	Tokens() token.Keeper
+
+	// ChangeMember adds, removes, updates or promotes a member and returns once
+	// the change is in force here. Result.Members are those of then.
+	ChangeMember(ctx context.Context, change replica.MemberChange) (*state.Result, error)
+	// NewMemberID derives the id of a member that is added now.
+	NewMemberID(peerURLs []string) uint64
+	// Connected tells for how long the link to a member has stood; false: it
+	// doesn't.
+	Connected(member uint64) (time.Duration, bool)
 
 	// OpenWatch opens a watch stream. The sink is called without blocking, and
 	// not after Close has returned.
@@ -112,4 +123,7 @@ type Limits struct {
 	CertUsers       bool  // the common name of a verified client certificate is a user
 	LeaseTTLMin     int64 // seconds; shorter TTLs are raised to it
 	ElectionMS      int64 // base election timeout, for streams that need a leader
+	// StrictReconfig refuses changes of members that could cost the quorum.
+	StrictReconfig bool
+	LearnersMax    uint64
 }

@@ -69,6 +69,14 @@ var grpcErrors = map[error]error{
 	replica.ErrStopped:             rpctypes.ErrGRPCStopped,
 	replica.ErrUnhealthy:           rpctypes.ErrGRPCUnhealthy,
 
+	replica.ErrMemberExists:    rpctypes.ErrGRPCMemberExist,
+	replica.ErrMemberNotFound:  rpctypes.ErrGRPCMemberNotFound,
+	replica.ErrPeerURLExists:   rpctypes.ErrGRPCPeerURLExist,
+	replica.ErrNotLearner:      rpctypes.ErrGRPCMemberNotLearner,
+	replica.ErrLearnerNotReady: rpctypes.ErrGRPCLearnerNotReady,
+	replica.ErrTooManyLearners: rpctypes.ErrGRPCTooManyLearners,
+	replica.ErrBadMemberChange: rpctypes.ErrGRPCMemberBadURLs,
+
 	raft.ErrNotLeader:     rpctypes.ErrGRPCNotLeader,
 	raft.ErrNoLeader:      rpctypes.ErrGRPCNoLeader,
 	raft.ErrLeaderChanged: rpctypes.ErrGRPCLeaderChanged,

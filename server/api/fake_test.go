@@ -9,6 +9,7 @@ import (
 
 	"github.com/holdfast-db/holdfast/mvcc"
 	"github.com/holdfast-db/holdfast/server/auth"
+	"github.com/holdfast-db/holdfast/server/replica"
 	"github.com/holdfast-db/holdfast/server/state"
 	"github.com/holdfast-db/holdfast/server/token"
 )
@@ -31,6 +32,8 @@ type fakeBackend struct {
 
 	leaderless, learner bool
 	fail                error // answers every request
+	changes             []replica.MemberChange
+	connected           map[uint64]time.Duration
 	views               [2]int
 	proposed            int
 }
@@ -150,6 +153,20 @@ func (b *fakeBackend) authChanged(v *auth.View) {
 		}
 		return ""
 	}, emit)
+}
+
+func (b *fakeBackend) ChangeMember(_ context.Context, m replica.MemberChange) (*state.Result, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.changes = append(b.changes, m)
+	return &state.Result{Members: b.state.Members()}, b.fail
+}
+
+func (b *fakeBackend) NewMemberID([]string) uint64 { return 99 }
+
+func (b *fakeBackend) Connected(id uint64) (time.Duration, bool) {
+	age, ok := b.connected[id]
+	return age, ok
 }
 
 func (b *fakeBackend) Head() Head {

@@ -17,6 +17,22 @@ func (s clusterServer) MemberList(ctx context.Context, r *pb.MemberListRequest) 
 	return s.svc.MemberList(ctx, r)
 }
 
+func (s clusterServer) MemberAdd(ctx context.Context, r *pb.MemberAddRequest) (*pb.MemberAddResponse, error) {
+	return s.svc.MemberAdd(ctx, r)
+}
+
+func (s clusterServer) MemberRemove(ctx context.Context, r *pb.MemberRemoveRequest) (*pb.MemberRemoveResponse, error) {
+	return s.svc.MemberRemove(ctx, r)
+}
+
+func (s clusterServer) MemberUpdate(ctx context.Context, r *pb.MemberUpdateRequest) (*pb.MemberUpdateResponse, error) {
+	return s.svc.MemberUpdate(ctx, r)
+}
+
+func (s clusterServer) MemberPromote(ctx context.Context, r *pb.MemberPromoteRequest) (*pb.MemberPromoteResponse, error) {
+	return s.svc.MemberPromote(ctx, r)
+}
+
 type maintenanceServer struct {
 	pb.UnimplementedMaintenanceServer
 	svc *Service

@@ -258,10 +258,12 @@ const (
 	KeepAlive
 	// TimeToLive asks the leader for Lease's remaining TTL.
 	TimeToLive
-	// Reconfigure changes the members.
+	// Reconfigure changes the members by raft's own terms, on the leader.
 	Reconfigure
 	// TransferLeader hands leadership to Member (0: to the best voter).
 	TransferLeader
+	// ChangeMember is Body, an encoded MemberChange, through any member.
+	ChangeMember
 )
 
 // Request is one client's. It is answered exactly once, unless the process
@@ -288,7 +290,7 @@ type Request struct {
 // is full (it has not happened), or nil.
 type Reply struct {
 	Err    error
-	Result *state.Result // Write, Reconfigure
+	Result *state.Result // Write, Reconfigure, ChangeMember
 	View   *state.View   // Read
 	// TTL is what remains of the lease, in seconds; -1: there is no such lease.
 	TTL        int64

@@ -169,7 +169,7 @@ func membership(config raft.Configuration) state.Membership {
 			ID:          uint64(row.ID),
 			Incarnation: uint64(row.Incarnation),
 			PeerURLs:    splitURLs(row.Address),
-			Learner:     row.Learner(),
+			Learner:     row.Learner() && !row.Joining,
 		})
 	}
 	return m
@@ -197,6 +197,12 @@ func (a *Apply) reply(id state.RequestID, r *state.Result) {
 
 // refused handles a request that the leader did not take.
 func (a *Apply) refused(ev refusedEvent, out *Output) {
+	if ev.Err != nil {
+		if r := a.pending.take(ev.Seq); r != nil {
+			r.Done(Reply{Err: ev.Err, Term: raft.Term(a.state.AppliedTerm())})
+		}
+		return
+	}
 	if r := a.pending.peek(ev.Seq); r != nil {
 		again := &Request{Kind: r.Kind, Body: r.Body, Caller: r.Caller, id: r.id, term: r.term}
 		left := max(r.deadline, a.now) - a.now

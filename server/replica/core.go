@@ -37,6 +37,7 @@ type Core struct {
 	leader   raft.NodeID
 	term     raft.Term
 	configAt raft.EntryID
+	joining  []raft.NodeID // members that are to be made voters
 	// leaderTick is when leader last changed.
 	leaderTick uint64
 	booted     bool
@@ -126,6 +127,8 @@ func (c *Core) tick(out *Output) {
 	c.node.Tick()
 	c.writes.resend()
 	c.writes.expire(c)
+	c.expireReconfigure()
+	c.promoteJoined()
 	c.reads.expire(c)
 	c.asked.expire(c)
 	c.checkMoves()
@@ -167,7 +170,7 @@ func (c *Core) noticeChange(out *Output) bool {
 	if at := c.node.ConfigAt(); at != c.configAt {
 		c.configAt = at
 		config := c.node.Status().Config.Config
-		out.Peers = &config
+		out.Peers, c.joining = &config, joiningOf(&config)
 	}
 	return changed
 }

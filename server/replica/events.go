@@ -62,6 +62,7 @@ type (
 	refusedEvent struct {
 		Seq   uint64
 		Later bool
+		Err   error // not nil: for good
 	}
 	// retryEvent (apply → core): a copy of a registered request to send again;
 	// its Done is nil, since the original still waits with the apply actor.

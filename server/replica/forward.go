@@ -16,7 +16,8 @@ import (
 //	forward  = version u8 | incarnation u64le | boot uvarint | count uvarint | item…
 //	item     = kind u8 | seq uvarint | caller | length uvarint | body
 //	           caller: as in a batch (package state)
-//	           kind: Write (body as in the log), KeepAlive or TimeToLive (body: lease, varint)
+//	           kind: Write (body as in the log), KeepAlive or TimeToLive (body: lease, varint), or
+//	           ChangeMember (body: AppendMemberChange)
 //	reply    = version u8 | boot uvarint | count uvarint | answer…
 //	answer   = code u8 | seq uvarint | ttl varint | granted varint
 //
@@ -37,10 +38,15 @@ const (
 	answerNotLeader
 	answerTooMany
 	answerLeaderChanged
-	answerCodes // count
+	answerMember // and so on: memberErrors
 )
 
+const answerCodes = answerMember + answerCode(len(memberErrors))
+
 func (c answerCode) err() error {
+	if c >= answerMember {
+		return memberErrors[c-answerMember]
+	}
 	return [...]error{nil, ErrNotLeader, ErrTooManyRequests, ErrLeaderChanged}[c]
 }
 
@@ -83,7 +89,7 @@ func appendForward(incarnation, boot uint64, requests []*Request) []byte {
 		b = binary.AppendUvarint(b, r.id.Seq)
 		b = state.AppendCaller(b, r.Caller)
 		body := r.Body
-		if r.Kind != Write {
+		if r.Kind != Write && r.Kind != ChangeMember {
 			body = binary.AppendVarint(nil, r.Lease)
 		}
 		b = binary.AppendUvarint(b, uint64(len(body)))
@@ -106,15 +112,16 @@ func decodeForward(b []byte) (forwardBatch, error) {
 	for range n {
 		it := forwardItem{kind: RequestKind(r.byte()), seq: r.uvarint(), caller: r.caller()}
 		it.body = r.bytes(r.uvarint())
-		if it.kind != Write && it.kind != KeepAlive && it.kind != TimeToLive {
-			r.fail()
-		}
-		if it.kind != Write {
+		switch it.kind {
+		case Write, ChangeMember:
+		case KeepAlive, TimeToLive:
 			lease, used := binary.Varint(it.body)
 			if used != len(it.body) || used == 0 {
 				r.fail()
 			}
 			it.lease = lease
+		default:
+			r.fail()
 		}
 		if r.err != nil {
 			return forwardBatch{}, r.err
@@ -130,10 +137,15 @@ func decodeForward(b []byte) (forwardBatch, error) {
 func (f *forwardBatch) check() error {
 	for i := range f.items {
 		it := &f.items[i]
-		if it.kind != Write {
+		var err error
+		switch it.kind {
+		case Write:
+			_, err = state.DecodeBody(it.body)
+		case ChangeMember:
+			_, err = DecodeMemberChange(it.body)
+		default:
 			continue
 		}
-		_, err := state.DecodeBody(it.body)
 		if err == nil && it.seq == 0 {
 			err = errors.New("it has no number")
 		}

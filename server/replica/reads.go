@@ -177,6 +177,10 @@ func (c *Core) writeRefused(a answer, out *Output) {
 		out.Events = append(out.Events, refusedEvent{Seq: a.seq})
 	case answerTooMany:
 		out.Events = append(out.Events, refusedEvent{Seq: a.seq, Later: true})
+	default:
+		if a.code >= answerMember {
+			out.Events = append(out.Events, refusedEvent{Seq: a.seq, Err: a.code.err()})
+		}
 	}
 }
 

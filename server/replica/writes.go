@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"bytes"
+
 	"github.com/holdfast-db/holdfast/raft"
 	"github.com/holdfast-db/holdfast/server/state"
 	"github.com/holdfast-db/holdfast/transport"
@@ -19,7 +21,7 @@ type writeQueue struct {
 	foreign []state.Encoded
 	// internal come from this member's own apply actor (expired leases).
 	internal []state.Encoded
-	// reconfigure are membership changes, one entry each.
+	// reconfigure are membership changes, one entry each; foreign ones too.
 	reconfigure []*Request
 	// answers to followers, gathered into one frame for each.
 	refused map[raft.NodeID]*refusals
@@ -52,7 +54,7 @@ func (c *Core) submit(r *Request) {
 		c.writes.own = append(c.writes.own, r)
 	case Read, KeepAlive, TimeToLive:
 		c.reads.waiting = append(c.reads.waiting, r)
-	case Reconfigure:
+	case Reconfigure, ChangeMember:
 		r.term = c.term
 		c.writes.reconfigure = append(c.writes.reconfigure, r)
 	default:
@@ -118,18 +120,14 @@ func (c *Core) flushWrites(out *Output) {
 	switch {
 	case c.role == raft.Leader:
 		c.propose(out)
-		c.proposeConfigs(out)
 	case c.leader != 0:
 		c.forwardWrites(out)
 	}
 	if c.role != raft.Leader {
 		c.refuseForeign(answerNotLeader)
 		c.writes.internal = nil
-		for _, r := range c.writes.reconfigure {
-			r.Done(Reply{Err: ErrNotLeader})
-		}
-		c.writes.reconfigure = nil
 	}
+	c.flushReconfigure(out)
 	c.flushRefusals(out)
 }
 
@@ -214,32 +212,21 @@ func (c *Core) proposalRefused(err error, out *Output) {
 	c.refuseForeign(answerTooMany)
 }
 
-func (c *Core) proposeConfigs(out *Output) {
-	for _, r := range c.writes.reconfigure {
-		one := []*Request{r}
-		c.number(one)
-		change := *r.Change
-		change.Context = state.AppendRequestID(nil, r.id) // answered when it takes effect
-		if _, err := c.node.ProposeConfig(change); err != nil {
-			c.unnumber(one)
-			r.Done(Reply{Err: err})
-			continue
-		}
-		c.register(one, out)
-	}
-	c.writes.reconfigure = nil
-}
-
 // forwardWrites sends the clients' requests to the leader. From here on they
 // are ambiguous. They are sent again only if the leader says that it didn't
 // take them; and should the network have delivered two copies, one of which an
 // earlier leader did take, the request id makes the second one void.
 func (c *Core) forwardWrites(out *Output) {
 	own := c.writes.own
+	c.writes.own = nil
+	c.forward(own, out)
+}
+
+// forward sends requests that nobody has seen yet, or that may be sent again.
+func (c *Core) forward(own []*Request, out *Output) {
 	if len(own) == 0 {
 		return
 	}
-	c.writes.own = nil
 	c.number(own)
 	c.register(own, out)
 	for _, batch := range c.splitForward(own) {
@@ -288,10 +275,16 @@ func (c *Core) forwarded(from raft.NodeID, f *forwardBatch) {
 		case it.kind == Write:
 			c.writes.foreign = append(c.writes.foreign, state.Encoded{ID: id, Caller: it.caller, Body: it.body})
 		default:
-			c.reads.waiting = append(c.reads.waiting, &Request{
+			r := &Request{
 				Kind: it.kind, Lease: it.lease, id: id, sentTo: from,
 				deadline: c.now + uint64(c.cfg.RequestTimeoutTicks),
-			})
+			}
+			if it.kind == ChangeMember {
+				r.Body = bytes.Clone(it.body) // it may wait, the frame doesn't
+				c.writes.reconfigure = append(c.writes.reconfigure, r)
+				continue
+			}
+			c.reads.waiting = append(c.reads.waiting, r)
 		}
 	}
 }
@@ -345,7 +338,16 @@ func (w *writeQueue) retry(ev retryEvent, now uint64) {
 		w.sendLater(ev.Request)
 		return
 	}
-	w.own = append(w.own, ev.Request)
+	w.again(ev.Request)
+}
+
+// again queues a request that was refused before.
+func (w *writeQueue) again(r *Request) {
+	if r.Kind == ChangeMember {
+		w.reconfigure = append(w.reconfigure, r)
+		return
+	}
+	w.own = append(w.own, r)
 }
 
 func (w *writeQueue) sendLater(r *Request) {
@@ -360,7 +362,9 @@ func (w *writeQueue) sendLater(r *Request) {
 }
 
 func (w *writeQueue) resend() {
-	w.own = append(w.own, w.later...)
+	for _, r := range w.later {
+		w.again(r)
+	}
 	w.later, w.laterSeq = nil, nil
 }
 

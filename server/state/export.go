@@ -14,7 +14,8 @@ import (
 //	         members known byte, hash fixed64
 //	roles    one each: name bytes, then a permission: access byte, key, end bytes
 //	users    one each: name bytes, flags, hash bytes, since uvarint, roles: count, …
-//	members  one each: id, incarnation fixed64, flags, name, peer URLs, client URLs
+//	members  one each: id, incarnation fixed64, flags, name, peer URLs, client URLs;
+//	         then those that were removed
 //	windows  one each: member, incarnation fixed64, boot, high uvarint, ring bytes
 //	alarms   one each: member fixed64, kind byte
 //	leases   one each: id, TTL, remaining varint
@@ -37,9 +38,12 @@ const (
 )
 
 // exportVersion is that of the records; the file around them has its own.
-const exportVersion = 2
+const exportVersion = 3
 
-const memberLearner byte = 1
+const (
+	memberLearner byte = 1 << iota
+	memberRemoved      // its id is all that is left of it
+)
 
 // Exporter yields the records of a snapshot, one a call, while the State goes
 // on. It holds a view and copies of the request windows. It is a source of
@@ -49,6 +53,7 @@ type Exporter struct {
 	hash    uint64
 	known   bool
 	members []memberRow // with windows; copies
+	removed []uint64
 	roles   []*auth.Role
 	users   []*auth.User
 
@@ -65,7 +70,7 @@ type Exporter struct {
 // Export freezes the present state for a snapshot. It costs what View and Hash
 // cost and 8 KiB a member; the rest is done by Next, on any goroutine.
 func (s *State) Export() *Exporter {
-	e := &Exporter{view: s.View(), hash: s.Hash(), known: s.members.known}
+	e := &Exporter{view: s.View(), hash: s.Hash(), known: s.members.known, removed: s.members.removed}
 	for _, row := range s.members.rows {
 		frozen := *row
 		frozen.window = row.window.clone()
@@ -111,8 +116,8 @@ func (e *Exporter) meta(b []byte) ([]byte, bool) {
 }
 
 func (e *Exporter) member(b []byte) ([]byte, bool) {
-	if e.at == len(e.members) {
-		return nil, false
+	if e.at >= len(e.members) {
+		return e.removedMember(b)
 	}
 	m := &e.members[e.at]
 	b = binary.LittleEndian.AppendUint64(b, m.ID)
@@ -123,6 +128,16 @@ func (e *Exporter) member(b []byte) ([]byte, bool) {
 	}
 	b = appendBytes(append(b, flags), m.Name)
 	return appendStrings(appendStrings(b, m.PeerURLs), m.ClientURLs), true
+}
+
+func (e *Exporter) removedMember(b []byte) ([]byte, bool) {
+	at := e.at - len(e.members)
+	if at >= len(e.removed) {
+		return nil, false
+	}
+	b = binary.LittleEndian.AppendUint64(b, e.removed[at])
+	b = binary.LittleEndian.AppendUint64(b, 0)
+	return append(b, memberRemoved, 0, 0, 0), true
 }
 
 // window skips members of whom nothing was heard and nothing is bound.

@@ -27,8 +27,8 @@ func mixBytes[T []byte | string](h uint64, s T) uint64 {
 }
 
 // Hash returns a hash of the whole replicated state: keys with their history,
-// leases with their keys, users and roles, alarms, members, request windows. Replicas with equal
-// applied index have equal hashes; it is blind to how far physical compaction
+// leases with their keys, users and roles, alarms, members and those removed, request windows.
+// Replicas with equal applied index have equal hashes; it is blind to how far physical compaction
 // is. Cost: a few microseconds, mostly for the windows.
 func (s *State) Hash() uint64 {
 	h := mix(s.store.Hash(), s.auth.Hash())
@@ -41,6 +41,9 @@ func (s *State) Hash() uint64 {
 	}
 	for _, m := range s.members.rows {
 		h = m.hash(h)
+	}
+	for _, id := range s.members.removed {
+		h = mix(h, id)
 	}
 	return h
 }

@@ -83,13 +83,31 @@ func (l *Loader) meta(r *reader) {
 func (l *Loader) member(r *reader) {
 	row := &memberRow{}
 	row.ID, row.incarnation = r.fixed64(), r.fixed64()
-	row.Learner = r.flags(memberLearner)&memberLearner != 0
+	flags := r.flags(memberLearner | memberRemoved)
+	row.Learner = flags&memberLearner != 0
 	row.Name, row.PeerURLs, row.ClientURLs = r.string(), r.strings(), r.strings()
 	t := &l.state.members
+	if flags&memberRemoved != 0 {
+		l.removed(r, row)
+		return
+	}
 	if n := len(t.rows); n > 0 && t.rows[n-1].ID >= row.ID {
 		r.fail("members out of order")
 	}
 	t.rows = append(t.rows, row)
+}
+
+// removed takes the id of a member that was removed; nothing else is left of it.
+func (l *Loader) removed(r *reader, row *memberRow) {
+	t := &l.state.members
+	n := len(t.removed)
+	switch {
+	case row.incarnation != 0 || row.Learner || len(row.Name)+len(row.PeerURLs)+len(row.ClientURLs) > 0:
+		r.fail("a removed member with content")
+	case n > 0 && t.removed[n-1] >= row.ID, t.find(row.ID) != nil, !t.known:
+		r.fail("removed members out of order, or listed")
+	}
+	t.removed = append(t.removed, row.ID)
 }
 
 func (l *Loader) window(r *reader) error {

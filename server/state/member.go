@@ -61,10 +61,13 @@ func hashStrings(h uint64, list []string) uint64 {
 // Invariants:
 //  1. rows are sorted by ID, without repetition. If known they are the last
 //     configuration's, else those of whom the entries spoke.
-//  2. published is nil or what list returns; it is never changed once handed out.
+//  2. removed holds those that a configuration left out and none took in again,
+//     sorted, without repetition: who it names must never be heard again.
+//  3. published is nil or what list returns; it is never changed once handed out.
 type memberTable struct {
 	rows      []*memberRow
 	known     bool
+	removed   []uint64
 	initial   []ConfigMember // shown until known; no part of the state
 	published []Member
 }
@@ -112,12 +115,30 @@ func (t *memberTable) replace(config []ConfigMember) {
 		rows = append(rows, row)
 	}
 	slices.SortFunc(rows, func(a, b *memberRow) int { return cmp.Compare(a.ID, b.ID) })
+	t.note(rows)
 	for i := 1; i < len(rows); i++ {
 		if rows[i-1].ID == rows[i].ID {
 			panic(fmt.Sprintf("state: member %x twice in a configuration", rows[i].ID))
 		}
 	}
 	t.rows, t.known, t.published = rows, true, nil
+}
+
+// note updates removed before rows, sorted, become the table. While the table
+// isn't known nobody was in a configuration who could have left it.
+func (t *memberTable) note(rows []*memberRow) {
+	listed := func(id uint64) bool {
+		_, found := slices.BinarySearchFunc(rows, id, func(m *memberRow, id uint64) int { return cmp.Compare(m.ID, id) })
+		return found
+	}
+	removed := slices.DeleteFunc(slices.Clone(t.removed), listed)
+	for _, row := range t.rows {
+		if t.known && !listed(row.ID) {
+			removed = append(removed, row.ID)
+		}
+	}
+	slices.Sort(removed)
+	t.removed = removed
 }
 
 // publish records a member's attributes.
@@ -164,6 +185,16 @@ func (t *memberTable) admit(id RequestID) error {
 	}
 	return row.window.admit(id)
 }
+
+// Removed reports whether a member was removed from the cluster.
+func (s *State) Removed(id uint64) bool {
+	_, found := slices.BinarySearch(s.members.removed, id)
+	return found
+}
+
+// RemovedMembers are the ids of those that were removed, sorted. Shared: don't
+// modify.
+func (s *State) RemovedMembers() []uint64 { return s.members.removed }
 
 // ApplyConfig applies a configuration entry: it becomes the member table, and
 // removed members' windows and alarms go with them. Configurations are not

@@ -498,7 +498,7 @@ func exported(s *State) (list []exportedRecord) {
 	}
 }
 
-// The records of format version 2, byte for byte but for the hashes.
+// The records of format version 3, byte for byte but for the hashes.
 func TestGoldenExport(t *testing.T) {
 	f := newFixture(t)
 	f.must(&MemberAttributesRequest{Member: 2, Name: "two", ClientURLs: []string{"http://b:1"}})
@@ -517,14 +517,16 @@ func TestGoldenExport(t *testing.T) {
 	f.must(&auth.UserGrant{User: "root", Role: "root"})
 	f.must(&auth.Enable{})
 	f.must(&AlarmRequest{Activate: true, Member: 1, Kind: AlarmNoSpace})
+	f.members.removed = []uint64{3}
 	ring := "feff01" + strings.Repeat("00", 8189) // sequence numbers 1 to 16
 	want := []string{
-		"meta 02 10 01 06 06 01 HASH",
+		"meta 03 10 01 06 06 01 HASH",
 		"roles 0172 01 0161 0162",
 		"users 04726f6f74 00 0168 05 01 04726f6f74",
 		"users 0175 01 00 04 00",
 		"members 0100000000000000 0000000000000000 00 00 01 08687474703a2f2f61 00",
 		"members 0200000000000000 0000000000000000 00 0374776f 01 08687474703a2f2f62 01 0a687474703a2f2f623a31",
+		"members 0300000000000000 0000000000000000 02 00 00 00",
 		"windows 0100000000000000 1100000000000000 01 10 " + ring,
 		"alarms 0100000000000000 01",
 		"leases 0e 78 3c",

@@ -406,6 +406,12 @@ func TestRemovedMemberIsForgotten(t *testing.T) {
 		if r := f.send(e); len(members) == 1 && !errors.Is(r.Err, ErrAmbiguous) {
 			t.Errorf("late request of a removed member: %v", r.Err)
 		}
+		if f.Removed(2) != (len(members) == 1) {
+			t.Errorf("removed: %v, with members %+v", f.RemovedMembers(), members)
+		}
+		if copied, err := reload(f.State); err != nil || copied.Removed(2) != f.Removed(2) {
+			t.Errorf("reloaded: %v", err)
+		}
 	}
 	if m := f.Members(); len(m) != 2 || m[1].Name != "" {
 		t.Errorf("members %+v", m)

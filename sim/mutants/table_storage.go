@@ -69,7 +69,7 @@ var snapshotMutants = []mutant{
 		{"server/replica/snapshot_files.go", "s.Hash() != file.StateHash() || ", ""},
 	}},
 	{id: "49b", name: "a snapshot lacks the members, and nobody compares hashes", edits: []edit{
-		{"server/state/export.go", "	if e.at == len(e.members) {\n		return nil, false\n	}\n	m := &e.members[e.at]\n	b = binary", "	if e.at >= 1 || len(e.members) == 0 {\n		return nil, false\n	}\n	m := &e.members[e.at]\n	b = binary"},
+		{"server/state/export.go", "	if e.at >= len(e.members) {\n		return e.removedMember(b)\n	}\n	m := &e.members[e.at]\n	b = binary", "	if e.at >= 1 || len(e.members) == 0 {\n		return nil, false\n	}\n	m := &e.members[e.at]\n	b = binary"},
 		{"server/state/load.go", "		return fmt.Errorf(\"%w: request window of no member\", ErrBadSnapshot)", "		row = &memberRow{}"},
 		{"server/state/load.go", "	if got := s.Hash(); got != l.hash {", "	if false {\n		got := uint64(0)"},
 		{"server/replica/snapshot_files.go", "s.Hash() != file.StateHash() || ", ""},

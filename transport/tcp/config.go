@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -35,6 +36,11 @@ type Config struct {
 	ListenTLS func() (*tls.Config, error)
 	// Rejected, if set, hears of accepted connections whose TLS handshake failed.
 	Rejected func(conn *tls.Conn, err error)
+
+	// HTTP, if set, takes over accepted connections, past TLS, that begin with an
+	// HTTP/1.1 request instead of a Hello: a member that wants to join can't greet
+	// a cluster whose id it has yet to ask for.
+	HTTP func(net.Conn)
 
 	// Jitter draws from [0, 1); it spreads redials. Default math/rand/v2.
 	Jitter func() float64
@@ -148,6 +154,15 @@ func parseURL(raw string) (*url.URL, error) {
 	}
 	return u, nil
 }
+
+// CheckURL tells what is wrong with a peer URL.
+func CheckURL(raw string) error {
+	_, err := parseURL(raw)
+	return err
+}
+
+// Address is where a peer URL is dialled.
+func Address(u *url.URL) (network, address string) { return networkOf(u) }
 
 // socketPath is the file of a unix URL: unix://name:1 is a file of that name in
 // the working directory, unix:///run/x.sock an absolute one (as etcd has it).

@@ -172,14 +172,21 @@ func (t *Transport) receive(conn net.Conn) {
 
 // serve shakes hands and reads until the connection ends.
 func (t *Transport) serve(conn net.Conn) {
-	defer hangUp(conn)
 	var unknown atomic.Uint64
-	if !t.secured(conn) {
+	secured := t.secured(conn)
+	first, request := t.first(conn, secured)
+	if !secured || request {
 		t.inbounds.greeted(conn)
 		t.inbounds.leave(conn, inboundKey{})
+		if request {
+			t.config.HTTP(first)
+		} else {
+			hangUp(conn)
+		}
 		return
 	}
-	s := newStream(conn, t.config.ReadTimeout, t.config.WriteTimeout, &unknown, &unknown)
+	defer hangUp(conn)
+	s := newStream(first, t.config.ReadTimeout, t.config.WriteTimeout, &unknown, &unknown)
 	peer, err := t.welcome(s)
 	t.inbounds.greeted(conn)
 	key := inboundKey{from: peer.From, snapshot: peer.Snapshot}

@@ -94,6 +94,9 @@ func (s *stream) hangUp() { hangUp(s.conn) }
 // hangUp closes the socket below TLS: tls.Conn.Close may wait seconds to say
 // goodbye to a peer that does not listen.
 func hangUp(conn net.Conn) {
+	if begun, ok := conn.(*begunConn); ok {
+		conn = begun.Conn
+	}
 	if secured, ok := conn.(*tls.Conn); ok {
 		conn = secured.NetConn()
 	}
