@@ -23,7 +23,7 @@ BENCH_ARGS ?=
 CONFORMANCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run local build install test race torture differential conformance sim mutants peers bench-etcd bench-memory lint fuzz-short check clean
+.PHONY: help run local build install test race torture differential conformance sim mutants peers bench-etcd bench-memory lint proto fuzz-short check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -84,6 +84,9 @@ lint: ## gofmt, vet, staticcheck, import rules
 	$(GO) vet ./...
 	$(GO) tool -modfile=internal/tools/go.mod staticcheck ./...
 	$(GO) test -count=1 ./internal/lint/...
+
+proto: ## generate the Go code of the lock and election services from their .proto files
+	cd internal/tools && $(GO) run ./protogen ../../server/api/v3lockpb ../../server/api/v3electionpb
 
 fuzz-short: ## every fuzz target for FUZZTIME=10s
 	@set -e; for pkg in $$($(GO) list ./...); do \

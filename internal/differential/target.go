@@ -28,6 +28,7 @@ type target struct {
 	conn    *grpc.ClientConn
 	member  uint64 // its id
 	streams map[int]*watchLog
+	tokens  map[string]string // of users who have logged in
 }
 
 // oneself stands in requests for the id of the member that gets them.
@@ -62,7 +63,7 @@ func dial(ctx context.Context, name, url string) (*target, error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return &target{name: name, url: url, conn: conn, member: r.Header.MemberId, streams: map[int]*watchLog{}}, nil
+	return &target{name: name, url: url, conn: conn, member: r.Header.MemberId, streams: map[int]*watchLog{}, tokens: map[string]string{}}, nil
 }
 
 func (t *target) close() error {

@@ -27,6 +27,7 @@ const (
 	porcupine  = "github.com/anishathalye/porcupine"
 	jwt        = "github.com/golang-jwt/jwt/v5"
 	bcrypt     = "golang.org/x/crypto/bcrypt"
+	httpAPI    = "google.golang.org/genproto/googleapis/api/annotations"
 	xsys       = "golang.org/x/sys/..."
 	yaml       = "sigs.k8s.io/yaml"
 	lumberjack = "gopkg.in/natefinch/lumberjack.v2"
@@ -36,26 +37,28 @@ const (
 
 // rules is the house, floor by floor: a package stands on what is above it in this table, never below.
 var rules = map[string]rule{
-	"raft":             {nil, "the protocol is a pure state machine: who can read it alone can trust it alone"},
-	"internal/disk":    {[]string{xsys}, "a seam knows nothing of those who use it"},
-	"internal/pki":     {nil, "makes certificates, knows nothing of servers"},
-	"internal/tlsconf": {nil, "the one place where a connection's certificates are judged"},
-	"internal/clock":   {nil, "a seam knows nothing of those who use it"},
-	"wal":              {[]string{"raft", "internal/disk"}, "the log stores entries; it knows no commands, keys or peers"},
-	"snapshot":         {[]string{"raft", "internal/disk", compress, xxhash}, "a file format for sections of bytes; what is in them is the state's"},
-	"mvcc":             {[]string{btree}, "the store knows neither Raft nor the wire, so that a map can be its oracle"},
-	"transport":        {[]string{"raft"}, "frames carry messages; they do not act on them"},
-	"transport/tcp":    {[]string{"raft", "transport", "internal/clock"}, "sockets only; imported by server only"},
-	"server/auth":      {[]string{btree}, "decides who may do what; how callers prove who they are is not its affair"},
-	"server/state":     {[]string{"mvcc", "server/auth", btree}, "what is replicated must not know how it is replicated"},
-	"server/replica":   {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "server/auth", "server/state", "internal/disk", "internal/clock"}, "decides, and leaves all acting to a driver: no socket, no gRPC"},
-	"server/token":     {[]string{"server/auth", "server/state", jwt}, "proves who a caller is; what he may do is not its affair"},
-	"linearizability":  {[]string{porcupine}, "an oracle shares no code with what it judges"},
-	"server/api": {[]string{"raft", "mvcc", "server/auth", "server/state", "server/token", bcrypt, "server/replica", etcdAPI, grpc, protobuf},
+	"raft":                    {nil, "the protocol is a pure state machine: who can read it alone can trust it alone"},
+	"internal/disk":           {[]string{xsys}, "a seam knows nothing of those who use it"},
+	"internal/pki":            {nil, "makes certificates, knows nothing of servers"},
+	"internal/tlsconf":        {nil, "the one place where a connection's certificates are judged"},
+	"internal/clock":          {nil, "a seam knows nothing of those who use it"},
+	"wal":                     {[]string{"raft", "internal/disk"}, "the log stores entries; it knows no commands, keys or peers"},
+	"snapshot":                {[]string{"raft", "internal/disk", compress, xxhash}, "a file format for sections of bytes; what is in them is the state's"},
+	"mvcc":                    {[]string{btree}, "the store knows neither Raft nor the wire, so that a map can be its oracle"},
+	"transport":               {[]string{"raft"}, "frames carry messages; they do not act on them"},
+	"transport/tcp":           {[]string{"raft", "transport", "internal/clock"}, "sockets only; imported by server only"},
+	"server/auth":             {[]string{btree}, "decides who may do what; how callers prove who they are is not its affair"},
+	"server/state":            {[]string{"mvcc", "server/auth", btree}, "what is replicated must not know how it is replicated"},
+	"server/replica":          {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "server/auth", "server/state", "internal/disk", "internal/clock"}, "decides, and leaves all acting to a driver: no socket, no gRPC"},
+	"server/token":            {[]string{"server/auth", "server/state", jwt}, "proves who a caller is; what he may do is not its affair"},
+	"linearizability":         {[]string{porcupine}, "an oracle shares no code with what it judges"},
+	"server/api/v3lockpb":     {[]string{etcdAPI, grpc, protobuf, grpcweb, httpAPI}, "generated: a wire format"},
+	"server/api/v3electionpb": {[]string{etcdAPI, grpc, protobuf, grpcweb, httpAPI}, "generated: a wire format"},
+	"server/api": {[]string{"raft", "mvcc", "server/auth", "server/state", "server/token", "server/api/v3lockpb", "server/api/v3electionpb", bcrypt, "server/replica", etcdAPI, grpc, protobuf},
 		"etcd's protobufs stop here"},
 	"server": {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "transport/tcp", "server/auth", "server/state", "server/token", "server/replica", "server/api", "server/gateway",
 		"internal/disk", "internal/disk/testdisk", "internal/clock", "internal/pki", "internal/tlsconf", etcdAPI, grpc, protobuf, prometheus, xsys, xnet, lumberjack}, "the driver: everything but the command line"},
-	"server/gateway": {[]string{etcdAPI, grpc, protobuf, grpcweb}, "translates; what services do is not its business"},
+	"server/gateway": {[]string{"server/api/v3lockpb", "server/api/v3electionpb", etcdAPI, grpc, protobuf, grpcweb}, "translates; what services do is not its business"},
 	"server/options": {[]string{"server", yaml}, "reads what an operator says into a server's configuration, and starts nothing"},
 	"sim": {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "server/state", "server/replica", "linearizability",
 		"internal/disk", "internal/clock", xxhash}, "the other driver of the same Replica: no real socket, no gRPC"},
@@ -63,7 +66,7 @@ var rules = map[string]rule{
 		"internal/disk", "internal/proc", "internal/pki", "internal/torture", etcdAPI, etcdClient, grpc, zap, cobra, xsys}, "puts parts together and explains them; nobody imports it"},
 	"internal/proc":    {nil, "starts processes; what they are is a parameter"},
 	"internal/torture": {[]string{"internal/proc", "linearizability", etcdAPI, etcdClient, grpc}, "sees the server from outside only, so that it can judge any"},
-	"internal/differential": {[]string{"internal/proc", etcdAPI, grpc, protobuf},
+	"internal/differential": {[]string{"internal/proc", "server/api/v3lockpb", "server/api/v3electionpb", etcdAPI, grpc, protobuf},
 		"sees both servers from outside only, so that it can't excuse one"},
 	"bench/compare": {[]string{"internal/proc", etcdClient}, "sees the server from outside only, so that it can measure any"},
 	"bench/memory":  {[]string{"internal/proc", etcdClient}, "sees the server from outside only, so that it can measure any"},

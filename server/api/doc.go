@@ -67,8 +67,8 @@
 //
 // # Left out so far
 //
-// Membership changes, snapshots over gRPC, downgrade, lock and election
-// services and the JSON gateway answer Unimplemented.
+// Membership changes, snapshots over gRPC, and downgrade answer
+// Unimplemented.
 //
 // Sources: etcd 3.7 api/etcdserverpb/rpc.proto, api/v3rpc/rpctypes/error.go,
 // and the etcd documentation "etcd API guarantees".

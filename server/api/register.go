@@ -18,6 +18,7 @@ func Register(s grpc.ServiceRegistrar, svc *Service) {
 	pb.RegisterClusterServer(s, clusterServer{svc: svc})
 	pb.RegisterMaintenanceServer(s, maintenanceServer{svc: svc})
 	pb.RegisterAuthServer(s, authServer{Service: svc})
+	registerQueues(s, svc)
 	h := health.NewServer() // SERVING for the service "", like etcd
 	healthpb.RegisterHealthServer(s, h)
 }

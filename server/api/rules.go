@@ -9,6 +9,8 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
+	"github.com/holdfast-db/holdfast/server/api/v3electionpb"
+	"github.com/holdfast-db/holdfast/server/api/v3lockpb"
 	"github.com/holdfast-db/holdfast/server/auth"
 )
 
@@ -78,6 +80,14 @@ var rules = map[string]rule{
 	pb.Auth_RoleDelete_FullMethodName:           admins,
 	pb.Auth_RoleGrantPermission_FullMethodName:  admins,
 	pb.Auth_RoleRevokePermission_FullMethodName: admins,
+
+	v3lockpb.Lock_Lock_FullMethodName:             byRequest,
+	v3lockpb.Lock_Unlock_FullMethodName:           byRequest,
+	v3electionpb.Election_Campaign_FullMethodName: byRequest,
+	v3electionpb.Election_Proclaim_FullMethodName: byRequest,
+	v3electionpb.Election_Leader_FullMethodName:   byRequest,
+	v3electionpb.Election_Observe_FullMethodName:  byRequest,
+	v3electionpb.Election_Resign_FullMethodName:   byRequest,
 
 	healthpb.Health_Check_FullMethodName: anyone,
 	healthpb.Health_List_FullMethodName:  anyone,

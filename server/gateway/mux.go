@@ -9,6 +9,9 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/etcdserverpb/gw"
 	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/holdfast-db/holdfast/server/api/v3electionpb"
+	"github.com/holdfast-db/holdfast/server/api/v3lockpb"
 )
 
 // nestingMax bounds how deep messages lie in messages. A transaction in a
@@ -38,6 +41,10 @@ func New(conn *Conn) http.Handler {
 		func() error { return gw.RegisterClusterHandlerClient(ctx, mux, pb.NewClusterClient(conn)) },
 		func() error { return gw.RegisterMaintenanceHandlerClient(ctx, mux, pb.NewMaintenanceClient(conn)) },
 		func() error { return gw.RegisterAuthHandlerClient(ctx, mux, pb.NewAuthClient(conn)) },
+		func() error { return v3lockpb.RegisterLockHandlerClient(ctx, mux, v3lockpb.NewLockClient(conn)) },
+		func() error {
+			return v3electionpb.RegisterElectionHandlerClient(ctx, mux, v3electionpb.NewElectionClient(conn))
+		},
 	} {
 		if err := register(); err != nil {
 			panic("gateway: " + err.Error()) // the generated code has a path that can't be

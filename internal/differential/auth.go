@@ -1,0 +1,234 @@
+package differential
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"go.etcd.io/etcd/api/v3/authpb"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/holdfast-db/holdfast/server/api/v3electionpb"
+	"github.com/holdfast-db/holdfast/server/api/v3lockpb"
+)
+
+func init() {
+	for name, reply := range map[string]proto.Message{
+		"AuthEnable": &pb.AuthEnableResponse{}, "AuthDisable": &pb.AuthDisableResponse{}, "AuthStatus": &pb.AuthStatusResponse{},
+		"UserAdd": &pb.AuthUserAddResponse{}, "UserGet": &pb.AuthUserGetResponse{}, "UserList": &pb.AuthUserListResponse{},
+		"UserDelete": &pb.AuthUserDeleteResponse{}, "UserChangePassword": &pb.AuthUserChangePasswordResponse{},
+		"UserGrantRole": &pb.AuthUserGrantRoleResponse{}, "UserRevokeRole": &pb.AuthUserRevokeRoleResponse{},
+		"RoleAdd": &pb.AuthRoleAddResponse{}, "RoleGet": &pb.AuthRoleGetResponse{}, "RoleList": &pb.AuthRoleListResponse{},
+		"RoleDelete": &pb.AuthRoleDeleteResponse{}, "RoleGrantPermission": &pb.AuthRoleGrantPermissionResponse{},
+		"RoleRevokePermission": &pb.AuthRoleRevokePermissionResponse{},
+	} {
+		methods[name] = method{"/etcdserverpb.Auth/" + name, fresh(reply)}
+	}
+	for path, reply := range map[string]proto.Message{
+		v3lockpb.Lock_Lock_FullMethodName: &v3lockpb.LockResponse{}, v3lockpb.Lock_Unlock_FullMethodName: &v3lockpb.UnlockResponse{},
+		v3electionpb.Election_Campaign_FullMethodName: &v3electionpb.CampaignResponse{},
+		v3electionpb.Election_Proclaim_FullMethodName: &v3electionpb.ProclaimResponse{},
+		v3electionpb.Election_Leader_FullMethodName:   &v3electionpb.LeaderResponse{},
+		v3electionpb.Election_Resign_FullMethodName:   &v3electionpb.ResignResponse{},
+	} {
+		methods[path] = method{path, fresh(reply)}
+	}
+}
+
+func fresh(m proto.Message) func() proto.Message {
+	return func() proto.Message { return m.ProtoReflect().New().Interface() }
+}
+
+// Login gets a token of each server, for steps As that user. The tokens differ; whether there is one must not.
+type Login struct{ User, Password string }
+
+func (s Login) String() string { return fmt.Sprintf("Login %s %s", s.User, s.Password) }
+
+func (s Login) do(ctx context.Context, t *target) outcome {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	r, err := pb.NewAuthClient(t.conn).Authenticate(ctx, &pb.AuthenticateRequest{Name: s.User, Password: s.Password})
+	if err != nil {
+		return outcome{err: err}
+	}
+	t.tokens[s.User] = r.Token
+	r.Token = ""
+	return outcome{message: r}
+}
+
+// As is a step of a user who has logged in; of one who hasn't, or "", it shows no token.
+type As struct {
+	User string
+	Step Step
+}
+
+func (s As) String() string { return "as " + s.User + ": " + s.Step.String() }
+
+func (s As) do(ctx context.Context, t *target) outcome {
+	if text, ok := t.tokens[s.User]; ok {
+		ctx = metadata.AppendToOutgoingContext(ctx, "token", text)
+	}
+	return s.Step.do(ctx, t)
+}
+
+// AuthGenerator draws steps about users and roles, and requests of users.
+type AuthGenerator struct{ *Generator }
+
+// NewAuthGenerator returns a generator whose steps depend on the seed, and on what etcd answers.
+func NewAuthGenerator(seed uint64) *AuthGenerator {
+	return &AuthGenerator{Generator: NewGenerator(seed)}
+}
+
+var (
+	userNames = []string{"root", "ann", "bob", "cat"}
+	roleNames = []string{"root", "r1", "r2", "r3"}
+)
+
+// ends has one end for each key: on several ranges that begin alike etcd grants twice what should replace.
+var ends = map[string]string{"a": "", "ab": "b", "b": "c", "ba": "\x00", "c": "d", "k1": "l"}
+
+// Prepare are the first steps: so that auth can be turned on, and is.
+func (g *AuthGenerator) Prepare() []Step {
+	return []Step{
+		Call{"UserAdd", &pb.AuthUserAddRequest{Name: "root", Password: "root"}},
+		Call{"UserGrantRole", &pb.AuthUserGrantRoleRequest{User: "root", Role: "root"}},
+		Call{"UserAdd", &pb.AuthUserAddRequest{Name: "ann", Password: "ann"}}, Call{"UserAdd", &pb.AuthUserAddRequest{Name: "bob", Password: "bob"}},
+		Call{"RoleAdd", &pb.AuthRoleAddRequest{Name: "r1"}}, Call{"RoleAdd", &pb.AuthRoleAddRequest{Name: "r2"}},
+		Call{"UserGrantRole", &pb.AuthUserGrantRoleRequest{User: "ann", Role: "r1"}}, Call{"UserGrantRole", &pb.AuthUserGrantRoleRequest{User: "bob", Role: "r2"}},
+		Call{"AuthEnable", &pb.AuthEnableRequest{}}, Login{"root", "root"}, Login{"ann", "ann"}, Login{"bob", "bob"},
+	}
+}
+
+// Next draws a step.
+func (g *AuthGenerator) Next() Step {
+	switch n := g.random.IntN(100); {
+	case n < 6:
+		user := pick(g.Generator, userNames...)
+		return Login{user, pick(g.Generator, user, user, user, "x")}
+	case n < 40:
+		return As{pick(g.Generator, "root", "root", "root", "root", "root", "ann", ""), g.change()}
+	case n < 44:
+		return As{pick(g.Generator, append(slices.Clone(userNames), "")...), g.question()}
+	default:
+		return As{pick(g.Generator, "root", "ann", "ann", "bob", "bob", "cat", ""), g.request()}
+	}
+}
+
+func (g *AuthGenerator) user() string { return pick(g.Generator, userNames...) }
+func (g *AuthGenerator) role() string { return pick(g.Generator, roleNames...) }
+
+func (g *AuthGenerator) span() (key, end []byte) {
+	k := pick(g.Generator, "a", "ab", "b", "ba", "c", "k1")
+	return []byte(k), []byte(ends[k])
+}
+
+func (g *AuthGenerator) change() Step {
+	key, end := g.span()
+	switch g.random.IntN(16) {
+	case 0:
+		return Call{"AuthDisable", &pb.AuthDisableRequest{}}
+	case 1, 2:
+		return Call{"AuthEnable", &pb.AuthEnableRequest{}}
+	case 3:
+		u := g.user()
+		return Call{"UserAdd", &pb.AuthUserAddRequest{Name: u, Password: u}}
+	case 4:
+		return Call{"UserDelete", &pb.AuthUserDeleteRequest{Name: g.user()}}
+	case 5:
+		u := g.user()
+		return Call{"UserChangePassword", &pb.AuthUserChangePasswordRequest{Name: u, Password: u}}
+	case 6, 7:
+		return Call{"UserGrantRole", &pb.AuthUserGrantRoleRequest{User: g.user(), Role: g.role()}}
+	case 8:
+		return Call{"UserRevokeRole", &pb.AuthUserRevokeRoleRequest{Name: g.user(), Role: g.role()}}
+	case 9:
+		return Call{"RoleAdd", &pb.AuthRoleAddRequest{Name: pick(g.Generator, g.role(), g.role(), "")}}
+	case 10:
+		return Call{"RoleDelete", &pb.AuthRoleDeleteRequest{Role: g.role()}}
+	case 11:
+		return Call{"RoleRevokePermission", &pb.AuthRoleRevokePermissionRequest{Role: g.role(), Key: key, RangeEnd: end}}
+	default:
+		return Call{"RoleGrantPermission", &pb.AuthRoleGrantPermissionRequest{Name: g.role(), Perm: &authpb.Permission{
+			PermType: authpb.Permission_Type(g.random.IntN(3)), Key: key, RangeEnd: end}}}
+	}
+}
+
+func (g *AuthGenerator) question() Step {
+	switch g.random.IntN(5) {
+	case 0:
+		return Call{"UserGet", &pb.AuthUserGetRequest{Name: g.user()}}
+	case 1:
+		return Call{"UserList", &pb.AuthUserListRequest{}}
+	case 2:
+		return Call{"RoleGet", &pb.AuthRoleGetRequest{Role: g.role()}}
+	case 3:
+		return Call{"RoleList", &pb.AuthRoleListRequest{}}
+	default:
+		return Call{"AuthStatus", &pb.AuthStatusRequest{}}
+	}
+}
+
+// request draws what a client asks of keys and leases. Ranges don't end before they begin: what is needed for an empty
+// one is nobody's rule.
+func (g *AuthGenerator) request() Step {
+	key, end := g.span()
+	if g.one(3) {
+		end = nil
+	}
+	switch n := g.random.IntN(100); {
+	case n < 25:
+		return Call{"Put", &pb.PutRequest{Key: key, Value: g.value(), PrevKv: g.one(4), Lease: g.leaseID()}}
+	case n < 45:
+		return Call{"Range", &pb.RangeRequest{Key: key, RangeEnd: end, CountOnly: g.one(5), Serializable: g.one(3)}}
+	case n < 55:
+		return Call{"DeleteRange", &pb.DeleteRangeRequest{Key: key, RangeEnd: end, PrevKv: g.one(3)}}
+	case n < 75:
+		return Call{"Txn", ordered(spare(g.txn(2)))}
+	case n < 90:
+		return g.lease()
+	case n < 92:
+		return Call{"Compact", &pb.CompactionRequest{Revision: g.compactTo()}}
+	case n < 94:
+		return Call{"HashKV", &pb.HashKVRequest{}}
+	case n < 96:
+		return Call{"MemberList", &pb.MemberListRequest{}}
+	case n < 98:
+		return Call{"Status", &pb.StatusRequest{}}
+	default:
+		return Call{"Alarm", &pb.AlarmRequest{}}
+	}
+}
+
+// ordered makes each range of a transaction one that doesn't end before it begins.
+func ordered(r *pb.TxnRequest) *pb.TxnRequest {
+	fix := func(key []byte, end *[]byte) {
+		if len(*end) > 0 && string(*end) != "\x00" && string(*end) <= string(key) {
+			*end = nil
+		}
+	}
+	for _, c := range r.Compare {
+		fix(c.Key, &c.RangeEnd)
+	}
+	for _, op := range slices.Concat(r.Success, r.Failure) {
+		if q := op.GetRequestRange(); q != nil {
+			fix(q.Key, &q.RangeEnd)
+		}
+		if d := op.GetRequestDeleteRange(); d != nil {
+			fix(d.Key, &d.RangeEnd)
+		}
+		if t := op.GetRequestTxn(); t != nil {
+			ordered(t)
+		}
+	}
+	return r
+}
+
+// Done tells the generator what etcd answered.
+func (g *AuthGenerator) Done(s Step, o outcome) {
+	if as, ok := s.(As); ok {
+		s = as.Step
+	}
+	g.Generator.Done(s, o)
+}
