@@ -10,7 +10,7 @@ RACE   := ./raft/... ./wal/... ./internal/disk/... ./internal/pki/... ./internal
 PLAIN  := ./sim/... ./internal/clock/... ./internal/proc/... ./cmd/... ./bench/...
 # Tests that build the server, or look at sources, themselves: the go command does not see what they depend on, so it
 # must not answer from its cache.
-FRESH  := ./internal/lint/... ./internal/e2e/... ./internal/torture/... ./internal/differential/... ./internal/examples/...
+FRESH  := ./internal/lint/... ./internal/e2e/... ./internal/torture/... ./internal/differential/... ./internal/examples/... ./internal/clients/...
 
 # Parameters, given as `make torture FOR=1m`.
 FOR        ?= 10m
@@ -19,11 +19,12 @@ SEEDS      ?= 1..5000
 FUZZTIME   ?= 10s
 RUNS       ?= 50
 STEPS      ?= 2000
+CLIENTS    ?= required
 BENCH_ARGS ?=
 CONFORMANCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run local build install test race torture differential conformance sim mutants peers bench-etcd bench-memory lint proto fuzz-short check clean
+.PHONY: help run local build install test race torture differential conformance sim mutants clients peers bench-etcd bench-memory lint proto fuzz-short check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -66,6 +67,9 @@ sim: build ## run the simulator over SEEDS=1..5000
 
 mutants: ## plant known bugs, one at a time, and see that the simulator finds each: a table, an error for survivors (hours)
 	$(GO) run ./sim/mutants
+
+clients: ## the libraries that people use (Go, Python, Node, Java), from their registries, against a server
+	HOLDFAST_CLIENTS=$(CLIENTS) $(GO) test -count=1 -v ./internal/clients/...
 
 peers: ## build etcd, etcdctl and etcd's benchmark tool at 3.7.1 into bin/, from the Go module proxy
 	@mkdir -p $(BIN)

@@ -65,6 +65,7 @@ var rules = map[string]rule{
 	"cmd/holdfast": {[]string{"raft", "wal", "snapshot", "mvcc", "server", "server/api", "server/options", "server/state", "server/replica", "sim", "linearizability",
 		"internal/disk", "internal/proc", "internal/pki", "internal/torture", etcdAPI, etcdClient, grpc, zap, cobra, xsys}, "puts parts together and explains them; nobody imports it"},
 	"internal/proc":    {nil, "starts processes; what they are is a parameter"},
+	"internal/clients": {nil, "only tests, from outside"},
 	"internal/torture": {[]string{"internal/proc", "linearizability", etcdAPI, etcdClient, grpc}, "sees the server from outside only, so that it can judge any"},
 	"internal/differential": {[]string{"internal/proc", "server/api/v3lockpb", "server/api/v3electionpb", etcdAPI, grpc, protobuf},
 		"sees both servers from outside only, so that it can't excuse one"},
