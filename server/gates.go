@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -96,4 +97,19 @@ func effectiveGates(set map[string]bool) map[string]bool {
 		}
 	}
 	return out
+}
+
+// localAddress finds, for the gate SetMemberLocalAddr, the address that links to
+// peers are dialled from: the first one that is advertised to them and that
+// others can see. Their check of our certificate then meets that address.
+func (s *settings) localAddress() (ip net.IP, wanted bool) {
+	if !s.gates["SetMemberLocalAddr"] {
+		return nil, false
+	}
+	for _, u := range s.advertise {
+		if ip := net.ParseIP(u.Hostname()); ip != nil && !ip.IsLoopback() && !ip.IsUnspecified() {
+			return ip, true
+		}
+	}
+	return nil, true
 }

@@ -279,6 +279,10 @@ func newRand() *rand.Rand {
 }
 
 func (s *Server) networkConfig() tcp.Config {
+	local, wanted := s.settings.localAddress()
+	if wanted && local == nil {
+		s.log.Warn("unable to set a member local address due to lack of suitable local addresses", "advertise-peer-urls", urlStrings(s.settings.advertise))
+	}
 	id := s.replica.Recovered()
 	return tcp.Config{
 		Self: func() transport.Hello {
@@ -291,12 +295,13 @@ func (s *Server) networkConfig() tcp.Config {
 			}
 			return h
 		},
-		Advertise: urlStrings(s.settings.advertise),
-		Handler:   &peers{d: s.driver, removed: s.leave},
-		Vet:       s.vet,
-		HTTP:      s.peerHTTP.give,
-		Logger:    s.log,
-		DialTLS:   s.dialTLS,
+		Advertise:    urlStrings(s.settings.advertise),
+		Handler:      &peers{d: s.driver, removed: s.leave},
+		Vet:          s.vet,
+		HTTP:         s.peerHTTP.give,
+		Logger:       s.log,
+		DialTLS:      s.dialTLS,
+		LocalAddress: local,
 		Rejected: func(conn *tls.Conn, err error) {
 			logRejected(s.log, "rejected connection on peer endpoint", conn, err)
 		},

@@ -337,3 +337,24 @@ func TestTLSFlags(t *testing.T) {
 		}
 	}
 }
+
+// TestLocalAddress: with the gate, members dial from the address that they
+// advertise, which their certificates name.
+func TestLocalAddress(t *testing.T) {
+	for _, c := range []struct{ gates, urls, want string }{
+		{"", "http://10.0.0.1:1", "<nil>"},
+		{"SetMemberLocalAddr=true", "http://127.0.0.1:1,http://10.0.0.1:1,http://10.0.0.2:1", "10.0.0.1"},
+		{"SetMemberLocalAddr=true", "http://[fd00::1]:1", "fd00::1"},
+		{"SetMemberLocalAddr=true", "http://n1.example:1,http://localhost:1", "<nil>"},
+	} {
+		cfg := DefaultConfig()
+		cfg.FeatureGates, cfg.InitialAdvertisePeerURLs, cfg.InitialCluster = c.gates, c.urls, ""
+		set, err := cfg.resolve()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ip, _ := set.localAddress(); fmt.Sprint(ip) != c.want {
+			t.Errorf("%s %s: %v, want %s", c.gates, c.urls, ip, c.want)
+		}
+	}
+}

@@ -22,7 +22,7 @@ func (t *Transport) dialURL(ctx context.Context, raw string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.config.DialTimeout)
 	defer cancel()
 	network, address := networkOf(u)
-	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	conn, err := t.dialer(network).DialContext(ctx, network, address)
 	if err != nil || u.Scheme == "http" || u.Scheme == "unix" {
 		return conn, err
 	}
@@ -32,6 +32,13 @@ func (t *Transport) dialURL(ctx context.Context, raw string) (net.Conn, error) {
 		return nil, err
 	}
 	return secured, nil
+}
+
+func (t *Transport) dialer(network string) *net.Dialer {
+	if t.config.LocalAddress == nil || network != "tcp" {
+		return &net.Dialer{}
+	}
+	return &net.Dialer{LocalAddr: &net.TCPAddr{IP: t.config.LocalAddress}}
 }
 
 func (t *Transport) dialTLS(conn net.Conn, u *url.URL) (net.Conn, error) {

@@ -42,6 +42,9 @@ type Config struct {
 	// a cluster whose id it has yet to ask for.
 	HTTP func(net.Conn)
 
+	// LocalAddress, if set, is the IP address that links are dialled from.
+	LocalAddress net.IP
+
 	// Jitter draws from [0, 1); it spreads redials. Default math/rand/v2.
 	Jitter func() float64
 	// Logger gets connections, losses and refusals. Default: none.

@@ -315,3 +315,24 @@ func TestClosed(t *testing.T) {
 		t.Errorf("SendSnapshot: %v", err)
 	}
 }
+
+// TestLocalAddress: links are dialled from the address that was asked for.
+func TestLocalAddress(t *testing.T) {
+	a := start(t, 1, loopback, with(func(c *Config) { c.LocalAddress = net.IPv4(127, 0, 0, 7) }))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	if err := a.SetPeers([]Peer{{ID: 2, URLs: []string{"http://" + listener.Addr().String()}}}); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := listener.Accept()
+	if err != nil {
+		t.Skip("this machine has no second loopback address: ", err)
+	}
+	defer conn.Close()
+	if host, _, _ := net.SplitHostPort(conn.RemoteAddr().String()); host != "127.0.0.7" {
+		t.Errorf("dialled from %s", host)
+	}
+}
