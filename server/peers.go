@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -19,10 +18,6 @@ import (
 type peers struct {
 	d       *driver
 	removed func() // another member says that this one was removed
-
-	// mu guards causes: why a member can't be reached, as it was logged last.
-	mu     sync.Mutex
-	causes map[raft.NodeID]string
 
 	// receiving allows one snapshot at a time: two would only fight for the disk.
 	receiving sync.Mutex
@@ -41,12 +36,8 @@ func (p *peers) OnFrame(from raft.NodeID, _ raft.Incarnation, f transport.Frame)
 	return nil
 }
 
-// OnConnected only makes the next loss worth a line: raft probes by itself.
-func (p *peers) OnConnected(id raft.NodeID, _ transport.Hello) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.causes, id)
-}
+// OnConnected has nothing to do: raft probes by itself.
+func (p *peers) OnConnected(raft.NodeID, transport.Hello) {}
 
 // OnUnreachable tells raft that messages were lost, so that it probes instead
 // of waiting for answers.
@@ -55,31 +46,9 @@ func (p *peers) OnUnreachable(id raft.NodeID, err error) {
 	if errors.As(err, &refusal) && refusal.Code == transport.RefusedRemoved {
 		p.removed()
 	}
-	level := slog.LevelDebug
-	if p.newCause(id, err) {
-		level = slog.LevelWarn
-	}
-	p.d.log.Log(context.Background(), level, "peer unreachable", "peer", id.String(), "reason", err.Error())
+	p.d.log.Debug("peer unreachable", "peer", id.String(), "reason", err.Error()) // the link tells of it aloud
 	p.d.metrics.sendFailures.Inc()
 	p.d.post(replica.PeerUnreachableEvent{Peer: id})
-}
-
-// newCause tells whether a member is unreachable for another cause than the last
-// time. A link redials many times a minute, which is not worth a line each.
-func (p *peers) newCause(id raft.NodeID, err error) bool {
-	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
-		err = inner // the text of outer ones has ports, which differ each time
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.causes[id] == err.Error() {
-		return false
-	}
-	if p.causes == nil {
-		p.causes = map[raft.NodeID]string{}
-	}
-	p.causes[id] = err.Error()
-	return true
 }
 
 // OnPeerClosed tells raft that a member's process is gone.
