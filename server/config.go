@@ -106,6 +106,9 @@ type Config struct {
 	WarningApply time.Duration
 	WarningUnary time.Duration
 
+	// BootstrapDefragMB is accepted for etcd's sake; memory needs no
+	// defragmentation at start.
+	BootstrapDefragMB uint
 	// Hardened tightens several limits beyond etcd's; see harden.
 	Hardened bool
 

@@ -93,6 +93,9 @@ func (s *Server) announce() {
 		s.log.Warn("--unsafe-no-fsync: a power loss will lose acknowledged writes")
 	}
 	c := &s.settings.Config
+	if c.BootstrapDefragMB > 0 {
+		s.log.Info("Skipping defragmentation", "reason", "data is in memory", "bootstrap-defrag-threshold-megabytes", c.BootstrapDefragMB)
+	}
 	s.log.Info("starting holdfast", "name", c.Name, "data-dir", s.settings.dir,
 		"member-id", hex(s.settings.member), "cluster-id", hex(s.settings.cluster),
 		"initial-cluster", c.InitialCluster, "initial-cluster-state", c.InitialClusterState,

@@ -164,6 +164,7 @@ func (s *httpScript) show(body []byte) string {
 		b.Write(line)
 	}
 	text := s.names.known.Replace(b.String())
+	text = strings.ReplaceAll(text, "\u00a0", " ") // protobuf's errors have one or the other, by the binary's hash
 	text = counted.ReplaceAllString(text, `"$1":<n>`)
 	if !strings.HasSuffix(text, "\n") {
 		text += "\n"

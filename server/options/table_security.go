@@ -118,7 +118,7 @@ func features() []Option {
 		{Name: "warning-apply-duration", Class: Inert, Why: "slow applies are not logged yet", Help: "Log an apply that takes longer.",
 			bind: span(func(c *server.Config) *time.Duration { return &c.WarningApply })},
 		{Name: "bootstrap-defrag-threshold-megabytes", Class: Inert, Why: "memory needs no defragmentation",
-			Help: "Megabytes that a defragmentation at start must free.", bind: natural(nowhere[uint](0))},
+			Help: "Megabytes that a defragmentation at start must free.", bind: natural(func(c *server.Config) *uint { return &c.BootstrapDefragMB })},
 		{Name: "max-learners", Class: Inert, Why: "the members of a cluster cannot be changed yet", Help: "Most learners in the cluster.",
 			bind: integer(func(c *server.Config) *int { return &c.MaxLearners })},
 		{Name: "downgrade-check-time", Class: Inert, Why: "the cluster's version is not changed by a downgrade",
