@@ -18,7 +18,8 @@
 //  1. build: Holdfast from this checkout, etcdctl and etcdutl (or etcd, too) from
 //     the Go module proxy, and the suite as a test binary.
 //  2. run: each top-level test in a process of its own, so that one that hangs or
-//     panics costs itself only. The suite uses fixed ports (20000 and up), so
+//     panics costs itself only; one that fails is run once more, and the report
+//     says so. The suite uses fixed ports (20000 and up), so
 //     nothing runs at the same time.
 //  3. report: leaf cases passed, failed, skipped. A failing case that known_SUITE.txt
 //     explains is a known difference; any other makes the command fail, and so

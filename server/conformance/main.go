@@ -76,7 +76,7 @@ func conform(o options) error {
 	var cases []outcome
 	for i, test := range tests {
 		fmt.Printf("\r\x1b[K%d/%d %s", i+1, len(tests), test)
-		cases = append(cases, s.play(test)...)
+		cases = append(cases, s.playTwice(test)...)
 	}
 	fmt.Print("\r\x1b[K")
 	r := judge(cases, known, !o.etcd)

@@ -95,6 +95,11 @@ func (r *result) print(w io.Writer, verbose bool, took time.Duration) {
 			fmt.Fprintf(w, "%s %s\n", c.verdict, c.name)
 		}
 	}
+	for _, c := range r.cases {
+		if c.again {
+			fmt.Fprintf(w, "passed at the second try: %s\n", c.name)
+		}
+	}
 	for _, c := range r.unexplained {
 		fmt.Fprintf(w, "FAIL %s\n     %s\n", c.name, c.reason)
 	}
