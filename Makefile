@@ -24,7 +24,7 @@ BENCH_ARGS ?=
 CONFORMANCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run local build install test race torture differential conformance sim mutants clients peers bench-etcd bench-memory lint proto fuzz-short check clean
+.PHONY: help run local build install test race torture differential conformance examples sim mutants clients peers bench-etcd bench-memory lint proto fuzz-short check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'

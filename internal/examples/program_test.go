@@ -101,6 +101,15 @@ func (p *program) stop() {
 	p.wait(15 * time.Second)
 }
 
+// terminate asks the program to end by SIGTERM, and waits.
+func (p *program) terminate() {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		p.t.Fatal(err)
+	}
+	p.wait(15 * time.Second)
+}
+
 // wait returns when the program has ended by itself, with its exit code.
 func (p *program) wait(within time.Duration) int {
 	p.t.Helper()

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Services that register themselves, and whoever looks for them, by curl alone.
+#
+#   ./discovery.sh register web 10.0.0.1:80     # stays until Ctrl-C
+#   ./discovery.sh list web
+#   ./discovery.sh watch web
+set -euo pipefail
+. "$(dirname "$0")/client.sh"
+: "${TTL:=5}"
+
+register() {
+	local key="services/$1/$2" lease ttl
+	trap 'post lease/revoke "{\"ID\":\"$lease\"}" >/dev/null; echo "signed off"; exit 0' INT TERM
+	while :; do
+		lease=$(post lease/grant "{\"TTL\":\"$TTL\"}" | jq -r .ID)
+		post kv/put "{\"key\":\"$(b64 "$key")\",\"value\":\"$(b64 "$2")\",\"lease\":\"$lease\"}" >/dev/null
+		echo "registered $key"
+		while :; do # keep the lease alive; no TTL in the answer means that it is gone: we were away for too long
+			sleep "$((TTL / 3)).3" &
+			wait $!
+			ttl=$(post lease/keepalive "{\"ID\":\"$lease\"}" | jq -r '.result.TTL // 0')
+			[ "$ttl" != 0 ] || break
+		done
+		echo "the lease was lost; registering again"
+	done
+}
+
+range() { printf '"key":"%s","range_end":"%s"' "$(b64 "services/$1/")" "$(b64 "$(prefix_end "services/$1/")")"; }
+
+list() { post kv/range "{$(range "$1")}" | jq -r '.kvs[]?.value' | while read -r v; do text <<<"$v"; echo; done; }
+
+# watch prints who comes and goes. A stream is one JSON object a line. When it breaks off, it goes on at another member
+# behind the last revision it saw.
+watch() {
+	local revision endpoint line
+	revision=$(post kv/range "{$(range "$1")}" | jq -r .header.revision)
+	list "$1" | sed 's/^/there: /'
+	while :; do
+		for endpoint in ${ENDPOINTS//,/ }; do
+			while read -r line; do
+				if [ "$(jq -r '.result.compact_revision // 0' <<<"$line")" != 0 ]; then
+					echo "changes were missed: they have been compacted" >&2
+					exit 1
+				fi
+				jq -r '.result.events[]? | "\(if .type == "DELETE" then "gone" else "there" end): \(.kv.key | @base64d)"' <<<"$line"
+				revision=$(jq -r '.result.header.revision // '"$revision" <<<"$line")
+			done < <(curl -sN "$endpoint/v3/watch" -d "{\"create_request\":{$(range "$1"),\"start_revision\":\"$((revision + 1))\"}}")
+			sleep 0.2
+		done
+	done
+}
+
+case "${1-}" in
+register) register "$2" "$3" ;;
+list) list "$2" ;;
+watch) watch "$2" ;;
+*)
+	sed -n '2,6s/^# \{0,1\}//p' "$0" >&2
+	exit 2
+	;;
+esac
