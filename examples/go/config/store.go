@@ -33,15 +33,16 @@ func current(name string) string           { return "config/" + name }
 func historyOf(name string) string         { return "config-history/" + name + "/" }
 func entry(name string, number int) string { return fmt.Sprintf("%s%08d", historyOf(name), number) }
 func missing(name string) error            { return fmt.Errorf("there is no setting %q", name) }
-func newest() []clientv3.OpOption          { return clientv3.WithLastKey() }
 func absent(key string) clientv3.Cmp       { return clientv3.Compare(clientv3.CreateRevision(key), "=", 0) }
 func (s store) now() time.Time             { return time.Now().UTC().Truncate(time.Second) }
 
 // set writes a new version and returns its number. Two writers at once never overwrite each other's history: the
 // transaction holds only if nobody has written this very version, and whoever lost takes the next number.
 //
-// The same guard answers "what if I do this twice?": an attempt whose outcome is unclear is repeated, finds the version
-// taken, and sees by the id that it was itself.
+// The same guard answers "what if I do this twice?". An attempt whose outcome is unclear may yet become version n, as
+// long as there is none. So before it takes another number, the next attempt looks at n: if it is there, it is either
+// our own, and all is done, or another's, and ours can never happen; if not, n is the next number still, and of two
+// attempts at n one holds. (To look at the newest version instead would not do: another writer may have put one on top.)
 func (s store) set(ctx context.Context, name, value, note string) (number int, err error) {
 	mine := version{Value: value, By: s.by, At: s.now(), Note: note, ID: rand.Text()}
 	encoded, err := json.Marshal(mine)
@@ -50,14 +51,16 @@ func (s store) set(ctx context.Context, name, value, note string) (number int, e
 	}
 	err = connect.Retry(ctx, func(ctx context.Context) error {
 		for {
-			last, number0, err := s.last(ctx, name)
+			if number > 0 {
+				if there, err := s.read(ctx, name, number); err != nil || there.ID == mine.ID {
+					return err
+				}
+			}
+			last, err := s.last(ctx, name)
 			if err != nil {
 				return err
 			}
-			if number = number0; last.ID == mine.ID {
-				return nil
-			}
-			number++
+			number = last + 1
 			done, err := s.client.Txn(ctx).
 				If(absent(entry(name, number))).
 				Then(clientv3.OpPut(entry(name, number), string(encoded)), clientv3.OpPut(current(name), value)).
@@ -70,19 +73,26 @@ func (s store) set(ctx context.Context, name, value, note string) (number int, e
 	return number, err
 }
 
-// last returns the newest version and its number, 0 when there is none.
-func (s store) last(ctx context.Context, name string) (version, int, error) {
-	r, err := s.client.Get(ctx, historyOf(name), newest()...)
+// read returns one version; the zero version when there is none of that number.
+func (s store) read(ctx context.Context, name string, number int) (v version, err error) {
+	r, err := s.client.Get(ctx, entry(name, number))
 	if err != nil || len(r.Kvs) == 0 {
-		return version{}, 0, err
+		return version{}, err
 	}
-	var v version
-	var number int
 	if err := json.Unmarshal(r.Kvs[0].Value, &v); err != nil {
-		return version{}, 0, fmt.Errorf("%s: %w", r.Kvs[0].Key, err)
+		return version{}, fmt.Errorf("%s: %w", r.Kvs[0].Key, err)
+	}
+	return v, nil
+}
+
+// last returns the newest version's number, 0 when there is none.
+func (s store) last(ctx context.Context, name string) (number int, err error) {
+	r, err := s.client.Get(ctx, historyOf(name), clientv3.WithLastKey()...)
+	if err != nil || len(r.Kvs) == 0 {
+		return 0, err
 	}
 	_, err = fmt.Sscanf(string(r.Kvs[0].Key[len(historyOf(name)):]), "%d", &number)
-	return v, number, err
+	return number, err
 }
 
 func (s store) get(ctx context.Context, name string) (string, error) {
@@ -142,35 +152,16 @@ func (s store) watch(ctx context.Context, out io.Writer, name string) error {
 		for _, kv := range r.Kvs {
 			fmt.Fprintf(out, "%s = %s\n", name, kv.Value)
 		}
-		err = s.follow(ctx, out, name, r.Header.Revision+1)
-		if !errors.Is(err, errCompacted) {
+		err = connect.Watch(ctx, s.client, current(name), r.Header.Revision+1, func(e *clientv3.Event) {
+			if e.Type == clientv3.EventTypeDelete {
+				fmt.Fprintf(out, "%s was deleted\n", name)
+				return
+			}
+			fmt.Fprintf(out, "%s = %s\n", name, e.Kv.Value)
+		})
+		if !errors.Is(err, connect.ErrCompacted) {
 			return err
 		}
 		fmt.Fprintln(out, "(changes were missed: they have been compacted)")
 	}
-}
-
-var errCompacted = errors.New("the watch's next revision has been compacted")
-
-func (s store) follow(ctx context.Context, out io.Writer, name string, from int64) error {
-	// A watch that lost its member goes on at another, from where it was; the library sees to that. RequireLeader makes
-	// a member that is cut off from the others say so, instead of keeping silent.
-	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
-	defer cancel()
-	for r := range s.client.Watch(ctx, current(name), clientv3.WithRev(from)) {
-		switch {
-		case r.CompactRevision > 0:
-			return errCompacted
-		case r.Err() != nil:
-			return r.Err()
-		}
-		for _, e := range r.Events {
-			if e.Type == clientv3.EventTypeDelete {
-				fmt.Fprintf(out, "%s was deleted\n", name)
-				continue
-			}
-			fmt.Fprintf(out, "%s = %s\n", name, e.Kv.Value)
-		}
-	}
-	return nil // ctx ended
 }

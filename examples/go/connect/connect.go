@@ -81,3 +81,46 @@ func Retry(ctx context.Context, f func(context.Context) error) error {
 		}
 	}
 }
+
+// Watch follows keys from a revision on and gives each change to seen, once and in order. It returns when ctx ends, or
+// with ErrCompacted when the next change to see has been compacted: whoever wants to go on must read what is there now.
+//
+// The client library takes a watch to another member when its connection breaks. What it leaves to its caller is a
+// member that is cut off from the others and says "no leader" (it says so because of WithRequireLeader; without that it
+// would keep silent, and the watch with it). Then this goes on elsewhere, behind the last change seen.
+func Watch(ctx context.Context, client *clientv3.Client, key string, from int64, seen func(*clientv3.Event),
+	opts ...clientv3.OpOption) error {
+	for ctx.Err() == nil {
+		err := stretch(ctx, client, key, &from, seen, opts)
+		if err != nil && !Unclear(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// ErrCompacted: changes were missed.
+var ErrCompacted = rpctypes.ErrCompacted
+
+// stretch is one watch; it moves from behind what it has seen.
+func stretch(ctx context.Context, client *clientv3.Client, key string, from *int64, seen func(*clientv3.Event),
+	opts []clientv3.OpOption) error {
+	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
+	defer cancel()
+	for r := range client.Watch(ctx, key, append(opts, clientv3.WithRev(*from))...) {
+		if err := r.Err(); err != nil {
+			return err
+		}
+		for _, e := range r.Events {
+			seen(e)
+		}
+		if n := len(r.Events); n > 0 {
+			*from = r.Events[n-1].Kv.ModRevision + 1
+		}
+	}
+	return nil
+}

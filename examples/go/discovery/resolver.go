@@ -77,21 +77,14 @@ func (f *follower) read(ctx context.Context) (servers map[string]string, revisio
 // follow applies changes from a revision on. It returns when ctx ends, or when the watch cannot go on: its next revision
 // has been compacted, so that what happened in between is not known any more.
 func (f *follower) follow(ctx context.Context, servers map[string]string, from int64) {
-	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
-	defer cancel()
-	for r := range f.client.Watch(ctx, f.prefix, clientv3.WithPrefix(), clientv3.WithRev(from)) {
-		if r.Err() != nil {
-			return
-		}
-		for _, e := range r.Events {
-			if e.Type == clientv3.EventTypeDelete {
-				delete(servers, string(e.Kv.Key))
-			} else {
-				servers[string(e.Kv.Key)] = string(e.Kv.Value)
-			}
+	_ = connect.Watch(ctx, f.client, f.prefix, from, func(e *clientv3.Event) {
+		if e.Type == clientv3.EventTypeDelete {
+			delete(servers, string(e.Kv.Key))
+		} else {
+			servers[string(e.Kv.Key)] = string(e.Kv.Value)
 		}
 		f.tell(servers)
-	}
+	}, clientv3.WithPrefix())
 }
 
 func (f *follower) tell(servers map[string]string) {

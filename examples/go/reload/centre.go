@@ -47,7 +47,7 @@ func (c *centre) status() status {
 }
 
 // run reads and follows until ctx ends. The loop comes round only when the watch cannot go on where it was, because the
-// revision it needs was compacted; a change of leader or a lost connection is the client library's to deal with.
+// revision it needs was compacted; of a change of leader and a lost connection connect.Watch takes care.
 func (c *centre) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		revision, err := c.read(ctx)
@@ -80,20 +80,15 @@ func (c *centre) read(ctx context.Context) (int64, error) {
 }
 
 func (c *centre) follow(ctx context.Context, from int64) {
-	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
-	defer cancel()
-	for r := range c.client.Watch(ctx, c.key, clientv3.WithRev(from)) {
-		if r.Err() != nil {
-			fmt.Println("starting over:", r.Err())
+	err := connect.Watch(ctx, c.client, c.key, from, func(e *clientv3.Event) {
+		if e.Type == clientv3.EventTypeDelete {
+			fmt.Println("the configuration was deleted; the last one stays in use")
 			return
 		}
-		for _, e := range r.Events {
-			if e.Type == clientv3.EventTypeDelete {
-				fmt.Println("the configuration was deleted; the last one stays in use")
-				continue
-			}
-			c.adopt(e.Kv.Value, e.Kv.ModRevision)
-		}
+		c.adopt(e.Kv.Value, e.Kv.ModRevision)
+	})
+	if err != nil {
+		fmt.Println("starting over:", err)
 	}
 }
 
