@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
@@ -79,7 +80,7 @@ func serverCode(err error) int {
 	switch {
 	case errors.As(err, &corrupt), errors.Is(err, replica.ErrIdentity):
 		return exitData
-	case errors.Is(err, wal.ErrFailed), errors.Is(err, wal.ErrNoSpace):
+	case errors.Is(err, wal.ErrFailed), errors.Is(err, wal.ErrNoSpace), errors.Is(err, syscall.EIO), errors.Is(err, syscall.EROFS):
 		return exitDisk
 	default:
 		return exitNo

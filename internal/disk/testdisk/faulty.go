@@ -7,13 +7,14 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/holdfast-db/holdfast/internal/disk"
 )
 
-// ErrInjected is the input/output error of a disk that was told to fail.
-var ErrInjected = errors.New("testdisk: input/output error (injected)")
+// ErrInjected is the input/output error of a disk that was told to fail; errors.Is takes it for the kernel's.
+var ErrInjected = fmt.Errorf("testdisk: injected: %w", syscall.EIO)
 
 // checkEvery is how old what was read of the control file may be; a stalled sync looks as often.
 const checkEvery = 10 * time.Millisecond
