@@ -23,6 +23,7 @@ Faults, of which --faults names those to use:
   stop       SIGSTOP, and SIGCONT later
   cut        links between members, in both directions or one
   delay      of what members send to each other
+  churn      a member is removed and joins again with nothing, as voter or learner
   powerloss  a killed member loses what it did not sync: the server keeps that in
              its own memory, and writes it to the file only when it is synced
   slowdisk   syncs take long, or stall

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -33,6 +34,7 @@ type Member struct {
 
 	binary string
 	args   []string
+	extra  []string // of SetExtra
 	env    []string
 
 	mu    sync.Mutex
@@ -65,7 +67,7 @@ func (m *Member) Start(extra ...string) error {
 	if err != nil {
 		return fmt.Errorf("proc: log of %s: %w", m.Name, err)
 	}
-	cmd := exec.Command(m.binary, append(append([]string(nil), m.args...), extra...)...)
+	cmd := exec.Command(m.binary, slices.Concat(m.args, m.extra, extra)...)
 	cmd.Dir, cmd.Env = m.Dir, m.env
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = childAttributes()
@@ -109,6 +111,13 @@ func (m *Member) WaitReady(ctx context.Context) error {
 		case <-poll.C:
 		}
 	}
+}
+
+// SetExtra sets flags that every later start gets behind the member's own, in place of those that were set before.
+func (m *Member) SetExtra(args ...string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.extra = args
 }
 
 // Restart is Start and WaitReady.

@@ -20,11 +20,12 @@ const (
 	PowerLoss Fault = "powerloss" // a killed member loses what it did not sync
 	SlowDisk  Fault = "slowdisk"  // syncs take long, or stall
 	FailDisk  Fault = "faildisk"  // writes or syncs fail; the disk is full
+	Churn     Fault = "churn"     // members are removed, and join again with nothing
 )
 
-// Faults are all kinds; the last three need a server with --test-disk.
+// Faults are all kinds.
 func Faults() []Fault {
-	return []Fault{Kill, KillAll, Stop, Cut, Delay, PowerLoss, SlowDisk, FailDisk}
+	return []Fault{Kill, KillAll, Stop, Cut, Delay, Churn, PowerLoss, SlowDisk, FailDisk}
 }
 
 // needsTestDisk tells whether the server has to be told of its disk.

@@ -7,9 +7,10 @@
 // write with a value that no other write has; watchers follow all keys and parts of them, leave in the middle and
 // resume through another member; somebody compacts. Two hands spoil things at the same time. The nemesis does what
 // ends or stops processes, one thing after the other: SIGKILL to a member, the leader, a majority or all, SIGSTOP, a
-// disk that fails or is full. The weather spoils what is between and below them: links cut in one direction or both,
-// late messages, slow and stalled disks. So members die behind cut links and elect while messages are late. Then
-// everything is mended, all members are asked for all that happened, and the round is judged:
+// disk that fails or is full, a member that is replaced by an empty one. The weather spoils what is between and below
+// them: links cut in one direction or both, late messages, slow and stalled disks. So members die behind cut links
+// and elect while messages are late. Then everything is mended, all members are asked for all that happened, and the
+// round is judged:
 //
 //   - acknowledged: each write that a client was told of stands in the log of changes at the revision that it was
 //     told, and nothing stands there twice or that nobody asked for.
@@ -31,8 +32,8 @@
 //     late or breaks connections, for each direction between two members. Network namespaces would cut more like a
 //     cable does, but need root and one more address for each member; what raft sees is the same.
 //
-// The files in order: config.go, run.go and round.go; writer.go and watcher.go make histories; nemesis.go, weather.go,
-// network.go and disks.go spoil; observer.go sees who leads; evidence.go, check.go and judge.go judge; report.go tells.
+// The files in order: config.go, run.go and round.go; writer.go and watcher.go make histories; nemesis.go, churn.go,
+// weather.go, network.go and disks.go spoil; observer.go sees who leads; evidence.go, check.go and judge.go judge; report.go tells.
 //
 // # What it cannot find
 //

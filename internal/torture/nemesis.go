@@ -117,6 +117,9 @@ func (n *nemesis) actions() []func(context.Context) error {
 			out = append(out, a.acts...)
 		}
 	}
+	if n.config.has(Churn) && len(n.cluster.Members) > 2 {
+		out = append(out, n.replace)
+	}
 	return out
 }
 

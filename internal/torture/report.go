@@ -208,7 +208,7 @@ func (r *Result) timeline(number int, title string, from, to time.Duration) time
 }
 
 // classes of colour, by the first word of an event's kind.
-var classes = []string{"kill", "pause", "disk", "cut", "delay", "slow", "stalled", "compaction"}
+var classes = []string{"kill", "pause", "disk", "replace", "cut", "delay", "slow", "stalled", "compaction"}
 
 // bars are the events of a member.
 func (r *Result) bars(member string, number int, x func(time.Duration) float64, y float64) (out []bar) {
@@ -217,9 +217,13 @@ func (r *Result) bars(member string, number int, x func(time.Duration) float64, 
 			continue
 		}
 		first, _, _ := strings.Cut(e.Kind, " ")
+		what := e.Kind
+		if e.Detail != "" {
+			what += " (" + e.Detail + ")"
+		}
 		b := bar{X: x(e.At), Width: max(x(e.Until)-x(e.At), 2), Y: y + 1, Height: 7, Class: first,
-			Text: fmt.Sprintf("%s %s, %v to %v", e.Kind, e.Detail, e.At.Round(time.Millisecond), e.Until.Round(time.Millisecond))}
-		if i := slices.Index(classes, first); i > 2 { // weather is drawn under what happens to the process
+			Text: fmt.Sprintf("%s, %v to %v", what, e.At.Round(time.Millisecond), e.Until.Round(time.Millisecond))}
+		if i := slices.Index(classes, first); i > 3 { // weather is drawn under what happens to the process
 			b.Y, b.Height = y+8, 4
 		}
 		out = append(out, b)

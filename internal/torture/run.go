@@ -58,6 +58,7 @@ func begin(ctx context.Context, c Config) (*torture, error) {
 	t := &torture{config: c, start: time.Now()}
 	network := newNetwork()
 	args, env := testDiskArgs(c)
+	args = append(args, churnArgs(c)...)
 	start, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	cluster, err := proc.Start(start, proc.Options{

@@ -54,11 +54,14 @@ func sendTxn(ctx context.Context, c *clientv3.Client, r lin.Request) lin.Respons
 	return out
 }
 
+// noConnection begins what gRPC says of a request that it had no connection for; what was lost on one reads otherwise.
+const noConnection = "connection error: desc ="
+
 // failure sorts errors into those that prove that nothing happened and the rest. A request that never left because
 // nobody listened is one of the first kind: the client sends a write once, and dialling came before.
 func failure(err error) lin.Response {
 	out := lin.Response{Outcome: lin.Ambiguous, Error: err.Error()}
-	if errors.Is(err, rpctypes.ErrTooManyRequests) || errors.Is(err, rpctypes.ErrNoSpace) || strings.Contains(err.Error(), "Error while dialing") {
+	if errors.Is(err, rpctypes.ErrTooManyRequests) || errors.Is(err, rpctypes.ErrNoSpace) || strings.Contains(err.Error(), noConnection) {
 		out.Outcome = lin.Failed
 	}
 	return out
