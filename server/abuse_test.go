@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -420,5 +422,32 @@ func TestFileModes(t *testing.T) {
 	})
 	if err != nil || seen < 5 {
 		t.Errorf("%d files, %v", seen, err)
+	}
+}
+
+// TestOpenDirectory: a directory that others may look into is told.
+func TestOpenDirectory(t *testing.T) {
+	var log syncBuffer
+	c := newCluster(t, 1, func(cfg *Config) {
+		cfg.Logger = NewLogger(&log, slog.LevelInfo)
+		if err := os.Mkdir(cfg.DataDir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	})
+	const words = "the data directory is open to others"
+	if !strings.Contains(log.String(), words) {
+		t.Error("nothing was said")
+	}
+	before := strings.Count(log.String(), words)
+	if err := os.Chmod(c.configs[0].DataDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.members[0].Stop(); err != nil {
+		t.Fatal(err)
+	}
+	c.start(0)
+	c.ready(0)
+	if strings.Count(log.String(), words) != before {
+		t.Error("told of a directory that is closed")
 	}
 }

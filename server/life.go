@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/holdfast-db/holdfast/raft"
@@ -174,4 +175,16 @@ func (s *Server) stopClients() {
 	s.http.Close()
 	s.monitors.Close()
 	s.splitter.close()
+}
+
+// warnOpenDir tells of a data directory that others may look into: one that was
+// there before keeps its mode.
+func (s *Server) warnOpenDir() {
+	if s.settings.fs != nil {
+		return
+	}
+	info, err := os.Stat(s.settings.dir)
+	if err == nil && info.Mode().Perm()&0o077 != 0 {
+		s.log.Warn("the data directory is open to others; mode 0700 is recommended", "data-dir", s.settings.dir, "mode", info.Mode().String())
+	}
 }

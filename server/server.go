@@ -123,6 +123,7 @@ func (s *Server) open() (err error) {
 	if err := fs.MkdirAll(s.settings.dir); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
+	s.warnOpenDir()
 	if err := s.openTLS(); err != nil {
 		return err
 	}
