@@ -15,8 +15,8 @@ import (
 )
 
 // handleProbes offers what monitors ask: is it alive, ready, and how is it?
-func (b *backend) handleProbes(mux *http.ServeMux, svc *api.Service) {
-	h := &healthHandler{backend: b, service: svc, timeout: b.settings.requestTimeout()}
+func (b *backend) handleProbes(mux *http.ServeMux) {
+	h := &healthHandler{backend: b, timeout: b.settings.requestTimeout()}
 	mux.HandleFunc("/health", h.health)
 	for _, probe := range []probe{livez, readyz} {
 		mux.HandleFunc("/"+probe.name, func(w http.ResponseWriter, r *http.Request) { h.probe(w, r, probe, "") })
@@ -46,11 +46,9 @@ func allowGet(w http.ResponseWriter, r *http.Request) bool {
 	return false
 }
 
-// healthHandler asks the member how it is, through the same service that
-// clients use.
+// healthHandler asks the member how it is.
 type healthHandler struct {
 	backend *backend
-	service *api.Service
 	timeout time.Duration
 }
 
@@ -90,12 +88,13 @@ func (h *healthHandler) unhealthy(ctx context.Context, excluded []string, serial
 	return ""
 }
 
-// read is the smallest range there is.
+// read asks for a view, which is all of a range that can fail. It goes by no
+// client's name: probes have no password.
 func (h *healthHandler) read(ctx context.Context, serializable bool) error {
 	ctx, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
-	_, err := h.service.Range(ctx, &pb.RangeRequest{Key: []byte{0}, Limit: 1, KeysOnly: true, Serializable: serializable})
-	return err
+	_, err := h.backend.View(ctx, !serializable)
+	return api.ToGRPC(err)
 }
 
 // probe is one of the two that Kubernetes knows, with the checks it runs.

@@ -36,7 +36,7 @@ func (s *Server) run() {
 	s.http = &http.Server{Handler: s.backend.webHandler(svc, guard), ErrorLog: quietLog(s.log),
 		ReadHeaderTimeout: s.settings.handshakeTimeout(), IdleTimeout: httpIdle, MaxHeaderBytes: s.settings.limits.headerBytes}
 	s.driver.start()
-	s.serveMonitors(svc)
+	s.serveMonitors()
 	s.work.Go(s.peerHTTP.serve)
 	s.work.Go(guard.Run)
 	s.work.Go(s.backend.sampleRoundTrips)

@@ -3,23 +3,21 @@ package server
 import (
 	"errors"
 	"net/http"
-
-	"github.com/holdfast-db/holdfast/server/api"
 )
 
 // metricsHandler is what --listen-metrics-urls shows: probes and metrics, and
 // nothing of the data.
-func (b *backend) metricsHandler(svc *api.Service) http.Handler {
+func (b *backend) metricsHandler() http.Handler {
 	mux := http.NewServeMux()
-	b.handleProbes(mux, svc)
+	b.handleProbes(mux)
 	return mux
 }
 
 // serveMonitors answers on the addresses for metrics, from the start: who watches
 // a member wants to see that it isn't ready, and why.
-func (s *Server) serveMonitors(svc *api.Service) {
+func (s *Server) serveMonitors() {
 	s.monitors = &http.Server{
-		Handler: s.backend.metricsHandler(svc), ReadHeaderTimeout: handshakeTimeout, ErrorLog: quietLog(s.log),
+		Handler: s.backend.metricsHandler(), ReadHeaderTimeout: handshakeTimeout, ErrorLog: quietLog(s.log),
 	}
 	for _, l := range s.monitorListeners {
 		s.log.Info("serving metrics", "address", l.Addr().String())

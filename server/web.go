@@ -12,7 +12,7 @@ import (
 // probes, metrics and what is there for debugging.
 func (b *backend) webHandler(svc *api.Service, guard *api.Guard) http.Handler {
 	mux := http.NewServeMux()
-	b.handleProbes(mux, svc)
+	b.handleProbes(mux)
 	mux.HandleFunc("/version", serveVersion)
 	b.handleDebug(mux)
 	if b.settings.EnableGateway {

@@ -140,7 +140,7 @@ func discovery() []Option {
 
 func clusteringRules() []Option {
 	return []Option{
-		{Name: "strict-reconfig-check", Class: Inert, Why: "the members of a cluster cannot be changed yet",
+		{Name: "strict-reconfig-check",
 			Help: "Refuse changes of the membership that could cost the quorum.",
 			bind: truth(func(c *server.Config) *bool { return &c.StrictReconfigCheck })},
 		{Name: "pre-vote", Class: Inert, Why: "elections always begin with a pre-vote",
