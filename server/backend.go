@@ -30,6 +30,7 @@ type backend struct {
 	head     head
 	warden   *warden
 	streams  atomic.Uint64 // the last watch stream's id
+	backups  chan struct{} // holds a token while one is made
 	stopped  chan struct{}
 	removed  func() // this member was removed from the cluster; may be called again
 }

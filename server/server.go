@@ -237,7 +237,7 @@ func (s *Server) wire() {
 	s.driver = newDriver(s.replica, s.log, s.metrics)
 	s.backend = &backend{
 		settings: s.settings, replica: s.replica, driver: s.driver, metrics: s.metrics, log: s.log,
-		warden: s.warden, stopped: make(chan struct{}), removed: s.leave,
+		warden: s.warden, stopped: make(chan struct{}), removed: s.leave, backups: make(chan struct{}, 1),
 	}
 	s.driver.pulse = s.backend.pulse
 	s.warden.auth.Store(s.replica.Apply.State().Auth())

@@ -32,6 +32,7 @@ const (
 	yaml       = "sigs.k8s.io/yaml"
 	lumberjack = "gopkg.in/natefinch/lumberjack.v2"
 	grpcweb    = "github.com/grpc-ecosystem/grpc-gateway/v2/..."
+	bbolt      = "go.etcd.io/bbolt"
 	xnet       = "golang.org/x/net/..." // pages of traces, as etcd has them
 )
 
@@ -56,10 +57,11 @@ var rules = map[string]rule{
 	"server/api/v3electionpb": {[]string{etcdAPI, grpc, protobuf, grpcweb, httpAPI}, "generated: a wire format"},
 	"server/api": {[]string{"raft", "mvcc", "server/auth", "server/state", "server/token", "server/api/v3lockpb", "server/api/v3electionpb", bcrypt, "server/replica", etcdAPI, grpc, protobuf},
 		"etcd's protobufs stop here"},
-	"server": {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "transport/tcp", "server/auth", "server/state", "server/token", "server/replica", "server/api", "server/gateway",
+	"server": {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "transport/tcp", "server/auth", "server/state", "server/token", "server/replica", "server/api", "server/gateway", "server/interchange",
 		"internal/disk", "internal/disk/testdisk", "internal/clock", "internal/pki", "internal/tlsconf", etcdAPI, grpc, protobuf, prometheus, xsys, xnet, lumberjack}, "the driver: everything but the command line"},
-	"server/gateway": {[]string{"server/api/v3lockpb", "server/api/v3electionpb", etcdAPI, grpc, protobuf, grpcweb}, "translates; what services do is not its business"},
-	"server/options": {[]string{"server", yaml}, "reads what an operator says into a server's configuration, and starts nothing"},
+	"server/gateway":     {[]string{"server/api/v3lockpb", "server/api/v3electionpb", etcdAPI, grpc, protobuf, grpcweb}, "translates; what services do is not its business"},
+	"server/options":     {[]string{"server", yaml}, "reads what an operator says into a server's configuration, and starts nothing"},
+	"server/interchange": {[]string{"mvcc", "server/auth", "server/state", etcdAPI, protobuf, bbolt}, "translates files; a cluster is not its business"},
 	"sim": {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "server/state", "server/replica", "linearizability",
 		"internal/disk", "internal/clock", xxhash}, "the other driver of the same Replica: no real socket, no gRPC"},
 	"cmd/holdfast": {[]string{"raft", "wal", "snapshot", "mvcc", "server", "server/api", "server/options", "server/state", "server/replica", "sim", "linearizability",

@@ -15,6 +15,7 @@ const BinaryVariable = "HOLDFAST_BIN"
 
 // peers maps the tools of other projects that tests use to their packages; bench/peers/go.mod pins the versions.
 var peers = map[string]string{
+	"etcdutl":   "go.etcd.io/etcd/etcdutl/v3",
 	"etcd":      "go.etcd.io/etcd/server/v3",
 	"etcdctl":   "go.etcd.io/etcd/etcdctl/v3",
 	"benchmark": "go.etcd.io/etcd/v3/tools/benchmark",
@@ -53,7 +54,7 @@ func ServerUnderTest(ctx context.Context, dir string) (string, error) {
 	return path, goBuild(ctx, root, path, "./cmd/holdfast")
 }
 
-// Peer builds etcd, etcdctl or etcd's benchmark tool at the version pinned in bench/peers and returns the path,
+// Peer builds etcd, etcdctl, etcdutl or etcd's benchmark tool at the version pinned in bench/peers and returns the path,
 // bin/NAME in the project. The go command leaves a binary alone that is up to date, so asking again is cheap; a
 // lock keeps tests that run at the same time from writing the same file.
 func Peer(ctx context.Context, name string) (string, error) {

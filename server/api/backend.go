@@ -51,6 +51,9 @@ type Backend interface {
 	// doesn't.
 	Connected(member uint64) (time.Duration, bool)
 
+	// Backup makes a database of what is applied here; the caller closes it.
+	Backup(ctx context.Context) (Backup, error)
+
 	// OpenWatch opens a watch stream. The sink is called without blocking, and
 	// not after Close has returned.
 	OpenWatch(sink func([]mvcc.WatchResponse)) WatchStream

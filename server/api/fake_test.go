@@ -32,6 +32,7 @@ type fakeBackend struct {
 
 	leaderless, learner bool
 	fail                error // answers every request
+	backup              Backup
 	changes             []replica.MemberChange
 	connected           map[uint64]time.Duration
 	views               [2]int
@@ -160,6 +161,13 @@ func (b *fakeBackend) ChangeMember(_ context.Context, m replica.MemberChange) (*
 	defer b.mu.Unlock()
 	b.changes = append(b.changes, m)
 	return &state.Result{Members: b.state.Members()}, b.fail
+}
+
+func (b *fakeBackend) Backup(context.Context) (Backup, error) {
+	if b.fail != nil {
+		return nil, b.fail
+	}
+	return b.backup, nil
 }
 
 func (b *fakeBackend) NewMemberID([]string) uint64 { return 99 }

@@ -54,21 +54,14 @@ func Open(cfg Config) (*Replica, error) {
 
 // openLog opens the log, after making it if the directory holds none.
 func openLog(cfg *Config) (*wal.Log, *wal.Recovered, error) {
-	options := wal.Options{
-		FS: cfg.FS, Dir: cfg.Dir, SegmentBytes: cfg.SegmentBytes, Policy: cfg.Sync,
-		Salt: cfg.Rand.Uint64,
-	}
+	options := walOptions(cfg)
 	exists, err := wal.Exists(cfg.FS, cfg.Dir)
 	if err != nil {
 		return nil, nil, err
 	}
 	if !exists {
-		id := wal.Identity{
-			Cluster: cfg.Cluster, Member: uint64(cfg.Member),
-			Incarnation: raft.Incarnation(cfg.Rand.Uint64() | 1),
-		}
 		initial := raft.SnapshotMeta{Config: raft.ConfigAt{Config: cfg.Initial}}
-		if err := wal.Create(options, id, initial); err != nil {
+		if err := wal.Create(options, newIdentity(cfg), initial); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -82,6 +75,21 @@ func openLog(cfg *Config) (*wal.Log, *wal.Recovered, error) {
 		return nil, nil, errors.Join(err, log.Close())
 	}
 	return log, rec, nil
+}
+
+func walOptions(cfg *Config) wal.Options {
+	return wal.Options{
+		FS: cfg.FS, Dir: cfg.Dir, SegmentBytes: cfg.SegmentBytes, Policy: cfg.Sync,
+		Salt: cfg.Rand.Uint64,
+	}
+}
+
+// newIdentity is that of a member that has no data yet.
+func newIdentity(cfg *Config) wal.Identity {
+	return wal.Identity{
+		Cluster: cfg.Cluster, Member: uint64(cfg.Member),
+		Incarnation: raft.Incarnation(cfg.Rand.Uint64() | 1),
+	}
 }
 
 // assemble builds the three actors from what was recovered.
@@ -199,6 +207,9 @@ func raftBoot(rec *wal.Recovered, meta raft.SnapshotMeta) raft.Boot {
 	boot := raft.Boot{
 		HardState: rec.HardState, Snapshot: meta, First: rec.First, Last: rec.Last, Prev: rec.Prev,
 		Terms: rec.Terms, Tail: rec.Tail,
+	}
+	if boot.HardState.Term < boot.Prev.Term { // just restored: it has not voted yet
+		boot.HardState.Term, boot.HardState.Vote = boot.Prev.Term, 0
 	}
 	for _, c := range rec.Configs {
 		if c.At.Index > meta.Config.At.Index {
