@@ -35,6 +35,8 @@ type Action struct {
 	For   int64
 	Count int64
 	Word  string
+	// How a thing is damaged.
+	How string
 	// Disk says which operations of a disk fail.
 	Disk DiskErrors
 }

@@ -39,6 +39,7 @@ func (w *World) ask(change raft.ConfigChange) bool {
 	if n == nil {
 		return false
 	}
+	w.asked = w.now
 	w.trace.line(w.now, whatRequest, uint8(n.id), "asked for %+v", change)
 	known := len(w.oracle.configs)
 	r := &replica.Request{Kind: replica.Reconfigure, Change: &change}

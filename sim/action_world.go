@@ -17,12 +17,13 @@ func doHeal(w *World, _ *Action) bool {
 	f.heals = nil
 	w.net.perfect = true
 	for _, n := range w.nodes {
-		n.pausedUntil, n.stalledUntil, n.clientUp = 0, [3]int64{}, true
+		n.pausedUntil, n.stalledUntil, n.clientUp = 0, [3]int64{}, !n.broken && n.wipes == 0
 		n.repairDisk()
 		if n.stuck() {
 			n.kill()
 		}
-		if !n.up && !n.removed && n.life > 0 {
+		n.scrub()
+		if !n.up && !n.removed && !n.broken && n.life > 0 {
 			n.start()
 		}
 	}

@@ -43,7 +43,7 @@ func (w *World) majority(c *raft.Configuration, old bool, has func(*Node) bool) 
 			continue
 		}
 		voters++
-		if node := w.node(m.ID); node != nil && has(node) {
+		if node := w.node(m.ID); node != nil && node.wipes == 0 && has(node) {
 			held++
 		}
 	}

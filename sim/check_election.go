@@ -17,6 +17,7 @@ type elections struct {
 
 type ballot struct {
 	voter raft.NodeID
+	wipes int // a disk that was lost takes its promises along
 	term  raft.Term
 }
 
@@ -63,7 +64,7 @@ func (e *elections) voted(n *Node, hard raft.HardState) {
 	if hard.Vote == 0 {
 		return
 	}
-	b := ballot{voter: n.id, term: hard.Term}
+	b := ballot{voter: n.id, wipes: n.wipes, term: hard.Term}
 	if before, ok := e.votes[b]; ok && before != hard.Vote {
 		e.w.unsafe("R2 one vote a term", uint8(n.id), "voted for n%d and n%d in term %d", before, hard.Vote, hard.Term)
 	}
@@ -75,7 +76,7 @@ func (e *elections) voted(n *Node, hard raft.HardState) {
 // turn may win an election and append a configuration, so either counts.
 func (e *elections) checkVotes(n *Node, term raft.Term) {
 	before, now := n.config0, raftOf(n.rep).Status().Config.Config
-	voted := func(m *Node) bool { return e.votes[ballot{m.id, term}] == n.id }
+	voted := func(m *Node) bool { return e.votes[ballot{m.id, m.wipes, term}] == n.id }
 	if !e.w.quorum(&before, voted) && !e.w.quorum(&now, voted) {
 		e.w.unsafe("R1 leaders are elected by a quorum", uint8(n.id), "n%d leads in term %d without the votes of a quorum of %v", n.id, term, now)
 	}

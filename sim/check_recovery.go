@@ -8,8 +8,9 @@ import (
 
 // checkRecovered is S1 and the durable half of R2 and R8: what a member found
 // on its disk is what it had synced before, with each write that was cut short
-// there whole or not at all.
-func (n *Node) checkRecovered() {
+// there whole or not at all. false: its disk has lost what nothing can prove, so
+// it was stopped.
+func (n *Node) checkRecovered() bool {
 	w, node := n.w, raftOf(n.rep)
 	found := node.Status()
 	n.last = seen{role: found.Role, term: found.Term, commit: found.Commit, applied: uint64(stateOf(n.rep).AppliedIndex())}
@@ -27,15 +28,23 @@ func (n *Node) checkRecovered() {
 			}
 			n.shadow = *o
 			w.elected.voted(n, o.hard)
-			return
+			return true
 		}
 		tried = append(tried, o.text())
 	}
 	if n.installed(found) {
-		return
+		return true
+	}
+	if n.disk.unproven != proofThere {
+		// Its newest batch, before the mark that proves it (log-format, step 6).
+		w.count.add("losses that nothing can tell")
+		n.kill()
+		n.giveUpOn()
+		return false
 	}
 	w.unsafe("S1 recovery finds what was synced", uint8(n.id), "term %d vote %v log [%d, %d] is none of: %s",
 		found.Term, found.Vote, found.First, found.Last, strings.Join(tried, "; "))
+	return false
 }
 
 func (n *Node) matches(o *shadow, found raft.Status) bool {

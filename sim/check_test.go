@@ -51,7 +51,7 @@ func TestChecksSee(t *testing.T) {
 		}},
 		"a leader without votes": {"R1", func(w *World) { w.elected.checkVotes(w.nodes[0], 99) }},
 		"a leader with a minority's votes": {"R1", func(w *World) {
-			w.elected.votes[ballot{2, 99}] = 1
+			w.elected.votes[ballot{2, 0, 99}] = 1
 			w.elected.checkVotes(w.nodes[0], 99)
 		}},
 		"a term that nobody stood in": {"V3", func(w *World) {

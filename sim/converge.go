@@ -41,6 +41,29 @@ func (w *World) awaitWrites(began int64) {
 	}
 }
 
+// lost tells whether this member is out for good: left broken, stopped by damage,
+// or with another disk than the one it is known by.
+func (n *Node) lost() bool { return n.broken || n.wipes > 0 }
+
+// beyond tells whether so many disks are damaged that nobody can ask the rest to
+// go on.
+func (w *World) beyond() bool {
+	voters, damaged := w.faults.count(w.oracle.config)
+	return w.plan.BeyondBudget && damaged > (voters-1)/2
+}
+
+// endure is what remains of the end where the cluster can't come back: members
+// may stop, but whatever they still say must be right.
+func (w *World) endure() {
+	w.count.add(CountBeyond)
+	w.enter(PhaseConverge)
+	w.load.resume()
+	w.runUntil(w.now+10*second, nil)
+	w.load.quiet()
+	w.runUntil(w.now+w.plan.Load.Timeout+second, nil)
+	w.checkRefusals()
+}
+
 // everyTenMillis keeps a costly question from being asked after each event.
 func (w *World) everyTenMillis(ask func() bool) func() bool {
 	next := w.now
@@ -61,7 +84,7 @@ func (w *World) everyTenMillis(ask func() bool) func() bool {
 func (w *World) core() []*Node {
 	var list []*Node
 	for _, m := range w.oracle.config.Members {
-		if n := w.node(m.ID); !n.broken {
+		if n := w.node(m.ID); !n.lost() {
 			list = append(list, n)
 		}
 	}

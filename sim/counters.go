@@ -21,6 +21,7 @@ const (
 	CountInstalls      = "snapshot installs"
 	CountConfigs       = "configuration changes"
 	CountTransfers     = "leadership transfers"
+	CountBeyond        = "runs beyond the budget"
 )
 
 func (c Counters) add(name string) { c[name]++ }

@@ -23,6 +23,10 @@ type trouble struct {
 	err   error
 	// landPercent of a failing write's bytes reach the file all the same.
 	landPercent int64
+	// Without an error: the write is lost, or the read comes from so many bytes
+	// further on.
+	lost  bool
+	shift int64
 }
 
 // strike decides about one operation.
@@ -35,7 +39,7 @@ func (t *trouble) strike(op disk.Op) (disk.Fault, bool) {
 		return disk.Fault{}, false
 	}
 	t.left--
-	return disk.Fault{Err: t.err, Stored: int(op.Size * t.landPercent / 100)}, true
+	return disk.Fault{Err: t.err, Stored: int(op.Size * t.landPercent / 100), Lost: t.lost, Shift: t.shift}, true
 }
 
 func (t *trouble) concerns(op disk.Op) bool {
@@ -65,6 +69,10 @@ type diskState struct {
 	// slow is added to every write of the log, µs; busy is when the last one ends.
 	slow, busy int64
 
+	// unproven follows the newest write of the log that the disk has lost: until
+	// another one behind it was synced nothing can tell.
+	unproven proof
+
 	// Of this process: errors that it was given, the files whose sync failed,
 	// and whether a sync of its log never returns.
 	errors   int
@@ -88,28 +96,61 @@ func (n *Node) inject(op disk.Op) disk.Fault {
 	if op.Kind == disk.OpSync {
 		n.checkSync(op)
 	}
-	if d.hang && op.Kind == disk.OpSync && strings.HasSuffix(op.Name, ".wal") {
+	if d.hang && op.Kind == disk.OpSync && isLog(op) {
 		d.hang, d.hung = false, true
 		n.w.count.add("syncs that never return")
 		return disk.Fault{Err: disk.ErrStopped}
 	}
 	for _, t := range d.troubles {
+		if t.shift != 0 && !n.up {
+			continue // a start that is lied to can't tell its newest batch from a torn one
+		}
 		if f, hit := t.strike(op); hit {
 			n.refused(op, t)
+			if t.lost && isLog(op) {
+				d.unproven = proofMissing
+			}
 			return f
 		}
 	}
+	d.unproven = d.unproven.after(op)
 	return disk.Fault{}
+}
+
+func isLog(op disk.Op) bool { return strings.HasSuffix(op.Name, ".wal") }
+
+// proof is how far the log has come since a write of it was lost.
+type proof uint8
+
+const (
+	proofThere   proof = iota // nothing is lost, or something behind it proves it
+	proofMissing              // the lost write is the last one
+	proofWritten              // another was written behind it, not yet synced
+)
+
+// after is what becomes of it with an operation that succeeds.
+func (p proof) after(op disk.Op) proof {
+	switch {
+	case p == proofMissing && op.Kind == disk.OpWrite && isLog(op):
+		return proofWritten
+	case p == proofWritten && op.Kind == disk.OpSync && isLog(op):
+		return proofThere
+	}
+	return p
 }
 
 // refused notes an operation that failed.
 func (n *Node) refused(op disk.Op, t *trouble) {
 	n.disk.errors++
-	n.w.count.add("disk errors " + op.Kind.String())
+	if t.err == nil {
+		n.w.count.add("disk lies " + op.Kind.String())
+	} else {
+		n.w.count.add("disk errors " + op.Kind.String())
+	}
 	if n.w.trace.verbose() {
 		n.w.trace.line(n.w.now, whatFault, uint8(n.id), "%s: %v fails: %v", t.name, op, t.err)
 	}
-	if op.Kind == disk.OpSync {
+	if op.Kind == disk.OpSync && t.err != nil {
 		if n.disk.poisoned == nil {
 			n.disk.poisoned = map[string]bool{}
 		}
@@ -160,15 +201,7 @@ func (n *Node) repairDisk() {
 // excused tells whether a process may give up with err: only for an error that
 // its disk has given it.
 func (n *Node) excused(err error) bool {
-	return n.disk.errors > 0 || n.disk.full && errors.Is(err, disk.ErrNoSpace)
-}
-
-// mustExcuse fails the run for an error that the disk is not to blame for.
-func (n *Node) mustExcuse(err error, class Class, check string) {
-	if !n.excused(err) {
-		n.w.fail(class, check, uint8(n.id), "%v", err)
-	}
-	n.w.count.add("snapshot streams broken by the disk")
+	return n.damaged || n.disk.errors > 0 || n.disk.full && errors.Is(err, disk.ErrNoSpace)
 }
 
 // gaveUp ends a process that says it can't go on, as a supervisor sees it: the
@@ -196,9 +229,14 @@ func (n *Node) startFailed(err error) {
 	}
 	n.w.count.add("starts refused by the disk")
 	n.w.trace.line(n.w.now, whatCrash, uint8(n.id), "does not start: %v", err)
+	final := n.damaged && n.disk.errors == 0
 	n.stop()
 	n.fs.Kill()
 	n.wire()
+	if final {
+		n.giveUpOn()
+		return
+	}
 	n.w.faults.restartLater(n)
 }
 

@@ -12,7 +12,7 @@ func (f *faultPlanner) members() bool {
 		return false
 	}
 	a := f.drawChange(f.w.oracle.config)
-	return a.Verb != "" && f.w.perform(a)
+	return a.Verb != "" && f.sound(a) && f.w.perform(a)
 }
 
 // drawChange returns what to ask for; no verb: nothing.

@@ -34,6 +34,13 @@ const (
 	faultReadOnly
 	faultSlowDisk
 	faultHungSync
+	faultBitRot
+	faultMisplace
+	faultLoseFile
+	faultShorten
+	faultLoseWrite
+	faultMisread
+	faultWipe
 	faultKinds // count
 )
 
@@ -75,6 +82,13 @@ func init() {
 		faultReadOnly:      {"read-only", 15, 2 * second, 6 * second, (*faultPlanner).readOnly},
 		faultSlowDisk:      {"slow-disk", 25, second, 4 * second, (*faultPlanner).slowDisk},
 		faultHungSync:      {"hung-sync", 20, 2 * second, 6 * second, (*faultPlanner).hungSync},
+		faultBitRot:        {"bit-rot", 25, second, 4 * second, (*faultPlanner).bitRot},
+		faultMisplace:      {"misplaced-write", 15, second, 4 * second, (*faultPlanner).misplace},
+		faultLoseFile:      {"lost-file", 15, second, 4 * second, (*faultPlanner).loseFile},
+		faultShorten:       {"shortened-file", 15, second, 4 * second, (*faultPlanner).shortenFile},
+		faultLoseWrite:     {"lost-write", 20, second, 4 * second, (*faultPlanner).loseWrite},
+		faultMisread:       {"misread", 15, second, 4 * second, (*faultPlanner).misread},
+		faultWipe:          {"wiped-disk", 12, 2 * second, 6 * second, (*faultPlanner).wipe},
 	}
 }
 
@@ -167,15 +181,10 @@ func (f *faultPlanner) settled() bool {
 
 // breakMinority takes members away, as many as the configuration can spare.
 func (f *faultPlanner) breakMinority() {
-	voters := 0
+	voters, damaged := f.count(f.w.oracle.config)
+	spare := (voters-1)/2 - damaged
 	for _, m := range f.w.oracle.config.Members {
-		if m.Voter {
-			voters++
-		}
-	}
-	spare := (voters - 1) / 2
-	for _, m := range f.w.oracle.config.Members {
-		if spare == 0 || !m.Voter || !f.d.percent(60) {
+		if n := f.w.node(m.ID); spare <= 0 || !m.Voter || n.damaged || n.broken || !f.d.percent(60) {
 			continue
 		}
 		spare--

@@ -21,6 +21,8 @@ type Node struct {
 	actors  [3]actor
 	removed bool // no longer a member; its disk is scrap
 	broken  bool // stays down in the liveness phase
+	damaged bool // its disk doesn't hold all that it was given
+	wipes   int  // disks that it has lost
 
 	// tickMicros is this machine's tick in true time.
 	tickMicros   int64
@@ -91,7 +93,9 @@ func (n *Node) start() {
 	for id, m := range machinesOf(rep) {
 		n.actors[id] = actor{id: replica.ActorID(id), machine: m}
 	}
-	n.checkRecovered()
+	if !n.checkRecovered() {
+		return
+	}
 	w.count.add("starts")
 	w.trace.line(w.now, whatStart, uint8(n.id), "life %d, %s", n.life, n.shadow.text())
 	n.scheduleTick()

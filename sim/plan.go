@@ -29,6 +29,10 @@ type Plan struct {
 	Faults [faultKinds]int64
 	// OutageMean is how long a fault lasts.
 	OutageMean int64
+	// ReplaceDamaged: operators put another member in the place of one whose
+	// disk was damaged. BeyondBudget: damage strikes any number of disks; then
+	// the cluster may stop, but must not lie.
+	ReplaceDamaged, BeyondBudget bool
 	// LeaveBroken: instead of healing all, a minority stays down or cut off
 	// for good, and the rest must converge without it.
 	LeaveBroken bool
@@ -133,6 +137,7 @@ func newPlan(o Options) Plan {
 	p.LeaveBroken = d.percent(25)
 	p.Stable = !p.LeaveBroken && d.percent(30)
 	drawFaults(d, &p)
+	p.ReplaceDamaged, p.BeyondBudget = d.percent(60), d.percent(6)
 	return p
 }
 
@@ -239,8 +244,8 @@ func drawFaults(d draw, p *Plan) {
 
 // Print writes the plan as the first lines of a run.
 func (p *Plan) Print(w io.Writer) {
-	fmt.Fprintf(w, "seed %d: %d nodes, warm-up %s, chaos %s, drift ±%d ppm, outages %s, minority left broken: %v\n",
-		p.Seed, p.Nodes, micros(p.Warmup), micros(p.Chaos), p.DriftPPM, micros(p.OutageMean), p.LeaveBroken)
+	fmt.Fprintf(w, "seed %d: %d nodes, warm-up %s, chaos %s, drift ±%d ppm, outages %s, minority left broken: %v, damaged replaced: %v, beyond the budget: %v\n",
+		p.Seed, p.Nodes, micros(p.Warmup), micros(p.Chaos), p.DriftPPM, micros(p.OutageMean), p.LeaveBroken, p.ReplaceDamaged, p.BeyondBudget)
 	fmt.Fprintf(w, "  raft     %+v\n  replica  %+v\n  net      %+v\n  disk     %+v\n", p.Raft, p.Replica, p.Net, p.Disk)
 	fmt.Fprintf(w, "  load     %+v\n  faults   %s\n", p.Load, p.faultList())
 }

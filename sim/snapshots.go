@@ -63,7 +63,7 @@ func (s *outgoing) begin() {
 		return
 	}
 	if err != nil {
-		s.to.mustExcuse(err, Crashed, "S1 snapshots are received")
+		s.mustExcuse(err, Crashed, "S1 snapshots are received")
 		s.end(false)
 		return
 	}
@@ -98,7 +98,7 @@ func (s *outgoing) chunk() {
 	}
 	frame, n, err := s.frame()
 	if err != nil {
-		s.from.mustExcuse(err, Crashed, "S1 snapshots are readable")
+		s.mustExcuse(err, Crashed, "S1 snapshots are readable")
 		s.end(false)
 		return
 	}
@@ -122,7 +122,7 @@ func (s *outgoing) chunk() {
 		return
 	}
 	if err != nil {
-		s.to.mustExcuse(err, Unsafe, "S2 snapshots arrive as they were sent")
+		s.mustExcuse(err, Unsafe, "S2 snapshots arrive as they were sent")
 		s.end(false)
 		return
 	}
@@ -164,7 +164,7 @@ func (s *outgoing) finish() {
 		return
 	}
 	if err != nil {
-		to.mustExcuse(err, Unsafe, "S2 snapshots arrive as they were sent")
+		s.mustExcuse(err, Unsafe, "S2 snapshots arrive as they were sent")
 		s.end(false)
 		return
 	}
@@ -189,4 +189,12 @@ func (s *outgoing) end(ok bool) {
 	s.from.later(s.from.w.net.delay(s.from.id, s.order.To), whatChunk, func() {
 		s.from.enqueue(replica.SnapshotSentEvent{To: s.order.To, Last: s.order.Last, OK: ok})
 	})
+}
+
+// mustExcuse fails the run for an error that neither end's disk is to blame for.
+func (s *outgoing) mustExcuse(err error, class Class, check string) {
+	if !s.from.excused(err) && !s.to.excused(err) {
+		s.from.w.fail(class, check, uint8(s.to.id), "%v: %v", s.order.Last, err)
+	}
+	s.from.w.count.add("snapshot streams broken by a disk")
 }

@@ -23,6 +23,7 @@ type World struct {
 
 	script []Action               // what was done to this world so far
 	names  map[string]raft.NodeID // given by a scenario
+	asked  int64                  // when the membership was last to be changed
 
 	nodes   []*Node // by id-1; ids are never used again
 	net     *network
@@ -164,6 +165,15 @@ func (w *World) run(script []Action) {
 		w.follow(script)
 	} else {
 		w.swarm()
+	}
+	w.end()
+}
+
+// end is what no fault comes into any more.
+func (w *World) end() {
+	if w.beyond() {
+		w.endure()
+		return
 	}
 	w.stable()
 	w.converge(PhaseConverge)

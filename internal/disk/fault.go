@@ -20,6 +20,9 @@ type Fault struct {
 	// Lost acknowledges a write that is never stored (a lying disk). Ignored
 	// when Err is set and for all but writes.
 	Lost bool
+	// Shift lets a read return what lies so many bytes further on (a misdirected
+	// read). Ignored when Err is set and for all but reads.
+	Shift int64
 }
 
 // Injector decides about each operation of a Mem before it happens. It is

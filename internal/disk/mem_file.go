@@ -25,7 +25,7 @@ func (f *memFile) usable() error {
 
 func (f *memFile) ReadAt(p []byte, off int64) (int, error) {
 	n := 0
-	err := f.m.do(Op{Kind: OpRead, Name: f.node.name, Offset: off, Size: int64(len(p))}, func(Fault) error {
+	err := f.m.do(Op{Kind: OpRead, Name: f.node.name, Offset: off, Size: int64(len(p))}, func(fault Fault) error {
 		if err := f.usable(); err != nil {
 			return err
 		}
@@ -33,7 +33,7 @@ func (f *memFile) ReadAt(p []byte, off int64) (int, error) {
 			return fmt.Errorf("negative offset %d: %w", off, fs.ErrInvalid)
 		}
 		n = int(max(0, min(int64(len(p)), f.node.size-off)))
-		f.node.get(p[:n], off)
+		f.node.getShifted(p[:n], off, fault.Shift)
 		if n < len(p) {
 			return io.EOF
 		}

@@ -115,6 +115,20 @@ func (n *inode) get(data []byte, off int64) {
 	}
 }
 
+// getShifted copies what lies shift bytes further on than a reader thinks; zeros
+// beyond the end.
+func (n *inode) getShifted(data []byte, off, shift int64) {
+	if shift == 0 {
+		n.get(data, off)
+		return
+	}
+	clear(data)
+	from := max(0, off+shift)
+	if k := min(int64(len(data)), n.size-from); k > 0 {
+		n.get(data[:k], from)
+	}
+}
+
 // setSize changes the size; what is cut off reads as zeros if it comes back.
 func (n *inode) setSize(size int64) {
 	if size < n.size {
