@@ -370,3 +370,37 @@ func graft(t *testing.T, d, from *driver, name string, at int64, foreign []byte,
 		t.Errorf("unproven: %s", brief(rec))
 	}
 }
+
+// TestLostSegmentBelowSnapshot loses a whole segment whose entries a snapshot
+// covers, just before the newest one, which holds little and so is written again
+// at the start: the log begins behind the snapshot, now and at the next starts.
+func TestLostSegmentBelowSnapshot(t *testing.T) {
+	fs := disk.NewMem()
+	o := testOptions(fs)
+	o.SegmentBytes = 64 << 10
+	mustCreate(t, o)
+	l, _ := mustOpen(t, o)
+	var all []raft.Entry
+	for i := raft.Index(1); len(l.segments) < 4; i++ {
+		all = append(all, entry(i, 1, 700))
+		appendEntries(t, l, all[i-1:])
+		must(t, l.RunJobs())
+	}
+	covered := l.current().base
+	must(t, l.Compact(raft.SnapshotMeta{Last: all[covered-1].ID()}, 1))
+	l.Checkpoint()
+	must(t, l.RunJobs())
+	must(t, fs.Delete(path.Join(testDir, segmentName(l.segments[2].seq))))
+	for range 3 {
+		fs.Kill()
+		var rec *Recovered
+		l, rec = mustOpen(t, o)
+		if rec.First != covered+1 || int(rec.Last) != len(all) || len(rec.Damage) == 0 {
+			t.Fatalf("log %d to %d, want %d to %d; damage %v", rec.First, rec.Last, covered+1, len(all), rec.Damage)
+		}
+		got, err := l.Read(rec.First, rec.Last, 1<<20)
+		must(t, err)
+		must(t, sameEntries(got, all[covered:]))
+		must(t, l.RunJobs())
+	}
+}

@@ -144,10 +144,11 @@ func (r *replay) noteReset(meta raft.SnapshotMeta) {
 }
 
 // openBatch is the effect of all that stands behind base, as one batch without
-// its entries: they are net.from and all above.
+// its entries: they are those from the one after its prev.
 func (r *replay) openBatch() *batch {
 	b := &batch{kind: KindMark, hard: r.state.hard, mustSync: true}
-	from := r.net.from
+	// A damaged part that a snapshot covers is not there to be repeated.
+	from := max(r.net.from, r.state.first())
 	switch {
 	case r.net.reset != nil:
 		b.kind, b.config = KindReset, &r.net.reset.Config
