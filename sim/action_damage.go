@@ -212,6 +212,10 @@ func doWipe(w *World, a *Action) bool {
 	w.faults.tellClosed(n)
 	n.fs = disk.NewMem()
 	n.wire()
+	if n.wiped == nil {
+		held := n.shadow.clone()
+		n.wiped = &held
+	}
 	n.shadow.init()
 	n.spoil()
 	n.wipes++

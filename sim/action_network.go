@@ -19,6 +19,12 @@ var networkVerbs = []verb{
 		"clients don't reach the member; noticed: their connections break, otherwise they learn it by timeouts"},
 	{"hint", []param{pWho, pWord(false, "closed", "unreachable"), pPeer}, doHint,
 		"the first member is told that the other's process ended, or that frames to it were lost, whether it is true or not"},
+	{"loss", []param{pLinks, pCount("percent"), pFor}, doLoss, "so many percent of the frames on these links are lost"},
+	{"throttle", []param{pLinks, pCount("bytes"), pFor}, doThrottle, "these links carry so many bytes a second, snapshots included"},
+	{"clog", []param{pWho, pFor}, doClog, "whatever the member sends or is sent is held back, and comes when that is over"},
+	{"reset", []param{pLinks}, doReset, "the connections of these links break: what is under way on them is lost, and the senders learn it"},
+	{"replay", []param{pWho, pCount("times")}, doReplay, "so many frames that the member sent or was sent some time ago arrive once more"},
+	{"misroute", []param{pWho, pPeer, pFor}, doMisroute, "frames to the first member arrive at the second: its address was given to it"},
 }
 
 // links resolves the names in an action; pairs that aren't there are left out.
@@ -119,5 +125,71 @@ func doHint(w *World, a *Action) bool {
 	} else {
 		n.enqueue(replica.PeerClosedEvent{Peer: peer.id})
 	}
+	return true
+}
+
+func doLoss(w *World, a *Action) bool {
+	links := w.links(a.Links)
+	ppm := int(min(a.Count, 100)) * 10_000
+	for _, l := range links {
+		w.net.links[l[0]][l[1]].lossPPM += ppm
+	}
+	w.faults.lastFor(a.For, func() {
+		for _, l := range links {
+			w.net.links[l[0]][l[1]].lossPPM -= ppm
+		}
+	})
+	return len(links) > 0
+}
+
+func doThrottle(w *World, a *Action) bool {
+	links := w.links(a.Links)
+	for _, l := range links {
+		w.net.links[l[0]][l[1]].rate = a.Count
+	}
+	w.faults.lastFor(a.For, func() {
+		for _, l := range links {
+			w.net.links[l[0]][l[1]].rate = 0
+		}
+	})
+	return len(links) > 0 && a.Count > 0
+}
+
+func doClog(w *World, a *Action) bool {
+	n := w.who(a.Who)
+	if n == nil || a.For == 0 {
+		return false
+	}
+	for _, o := range w.nodes {
+		for _, l := range []*link{&w.net.links[n.id][o.id], &w.net.links[o.id][n.id]} {
+			l.clogged = max(l.clogged, w.now+a.For)
+		}
+	}
+	return true
+}
+
+func doReset(w *World, a *Action) bool {
+	links := w.links(a.Links)
+	for _, l := range links {
+		w.net.links[l[0]][l[1]].resets++
+		if n := w.node(l[0]); n.up {
+			n.enqueue(replica.PeerUnreachableEvent{Peer: l[1]})
+		}
+	}
+	return len(links) > 0
+}
+
+func doReplay(w *World, a *Action) bool {
+	n := w.who(a.Who)
+	return n != nil && w.net.replay(n.id, max(a.Count, 1)) > 0
+}
+
+func doMisroute(w *World, a *Action) bool {
+	n, other := w.who(a.Who), w.who(a.Peer)
+	if n == nil || other == nil || n == other || w.net.astray[n.id] != 0 {
+		return false
+	}
+	w.net.astray[n.id] = other.id
+	w.faults.lastFor(a.For, func() { w.net.astray[n.id] = 0 })
 	return true
 }

@@ -4,6 +4,7 @@ package sim
 var worldVerbs = []verb{
 	{"heal", nil, doHeal, "every fault ends, and the network loses nothing any more; what is down starts"},
 	{"end", nil, func(*World, *Action) bool { return true }, "nothing more is done: the checks of the end begin, which a script without this line does after its last one"},
+	{"lure", []param{pWho}, doLure, "half of the clients talk to this member next"},
 	{"leave", []param{pWho, pWord(false, "down", "cut", "deaf")}, doLeave,
 		"the member stays broken for good, and the end's checks do without it: down, cut off, or deaf but still heard"},
 }
@@ -15,9 +16,10 @@ func doHeal(w *World, _ *Action) bool {
 		f.mend(r)
 	}
 	f.heals = nil
-	w.net.perfect = true
+	w.net.heal()
 	for _, n := range w.nodes {
-		n.pausedUntil, n.stalledUntil, n.clientUp = 0, [3]int64{}, !n.broken && n.wipes == 0
+		n.clientUp = !n.broken && n.wipes == 0
+		n.wakeUp()
 		n.repairDisk()
 		if n.stuck() {
 			n.kill()
@@ -43,5 +45,18 @@ func doLeave(w *World, a *Action) bool {
 	}
 	w.faults.cutOff(n, a.Word == "deaf")
 	w.load.connectionsLost(n)
+	return true
+}
+
+func doLure(w *World, a *Action) bool {
+	n := w.who(a.Who)
+	if n == nil || w.load == nil {
+		return false
+	}
+	for i, c := range w.load.clients {
+		if i%2 == 0 {
+			c.node = n.id
+		}
+	}
 	return true
 }

@@ -1,6 +1,10 @@
 package sim
 
-import "github.com/holdfast-db/holdfast/server/replica"
+import (
+	"slices"
+
+	"github.com/holdfast-db/holdfast/server/replica"
+)
 
 // actor is one of the three state machines of a member. The server gives each
 // a goroutine; here each is a queue on the heap: an event wakes it, it takes
@@ -13,6 +17,54 @@ type actor struct {
 	machine replica.Actor
 	queue   []replica.Event
 	running bool // a turn or its output is on the heap
+	ticks   int  // in queue
+}
+
+// ticksWaitingMax bounds the ticks that pile up before an actor that is stuck,
+// as in the server: time may pass slower for it, not all at once. What waits, as
+// much in the batch at hand, and the grid are what its clock may lag behind.
+const (
+	ticksWaitingMax = 4
+	lateTicks       = 2*ticksWaitingMax + 1
+)
+
+// tick gives each actor a tick, unless too many wait.
+func (n *Node) tick() {
+	for _, to := range [...]replica.ActorID{replica.ToCore, replica.ToLog, replica.ToApply} {
+		if a := &n.actors[to]; a.ticks < ticksWaitingMax {
+			a.ticks++
+			n.enqueue(replica.TickEvent{To: to})
+		} else {
+			n.w.count.add("ticks dropped")
+		}
+	}
+}
+
+// asleep tells whether an actor stands still now: it, or all of its process.
+func (n *Node) asleep(id replica.ActorID) bool {
+	return max(n.pausedUntil, n.stalledUntil[id]) > n.w.now
+}
+
+// sleepUntil keeps a pause's end in until, and goes on at that time with what
+// gathered meanwhile.
+func (n *Node) sleepUntil(until *int64, µs int64) {
+	*until = max(*until, n.w.now+µs)
+	n.later(µs, whatHeal, n.goOn)
+}
+
+// wakeUp ends all pauses.
+func (n *Node) wakeUp() {
+	n.pausedUntil, n.stalledUntil = 0, [3]int64{}
+	n.goOn()
+}
+
+// goOn runs what was put off; each looks for itself whether it still has to wait.
+func (n *Node) goOn() {
+	parked := n.parked
+	n.parked = nil
+	for _, run := range parked {
+		n.later(n.w.nodeDraw.between(1, 30), whatActor, run)
+	}
 }
 
 var actorNames = [...]string{"core", "log", "apply"}
@@ -29,18 +81,14 @@ func (n *Node) wake(a *actor) {
 		return
 	}
 	a.running = true
-	delay := n.w.nodeDraw.between(1, 30)
-	if until := max(n.pausedUntil, n.stalledUntil[a.id]); until > n.w.now {
-		delay += until - n.w.now
-	}
-	n.later(delay, whatActor, func() { n.turn(a) })
+	n.later(n.w.nodeDraw.between(1, 30), whatActor, func() { n.turn(a) })
 }
 
 // turn lets an actor take what is in its queue, or a part of it: batches then
 // differ in size, as they do under a real scheduler.
 func (n *Node) turn(a *actor) {
-	if until := max(n.pausedUntil, n.stalledUntil[a.id]); until > n.w.now {
-		n.later(until-n.w.now, whatActor, func() { n.turn(a) })
+	if n.asleep(a.id) {
+		n.parked = append(n.parked, func() { n.turn(a) })
 		return
 	}
 	take := len(a.queue)
@@ -49,12 +97,16 @@ func (n *Node) turn(a *actor) {
 	}
 	batch := a.queue[:take:take]
 	a.queue = append([]replica.Event(nil), a.queue[take:]...)
+	a.taken(n, batch)
 	t := n.before(a, batch)
 	var out replica.Output
 	for _, ev := range batch {
 		a.machine.Step(ev, &out)
 	}
 	a.machine.Flush(&out)
+	for _, j := range out.Jobs {
+		n.jobs = append(n.jobs, &running{job: j})
+	}
 	if !n.after(a, t, batch, &out) {
 		return // it crashed inside this turn
 	}
@@ -63,6 +115,18 @@ func (n *Node) turn(a *actor) {
 		n.emit(&out)
 		n.wake(a)
 	})
+}
+
+// taken notes what leaves the queue.
+func (a *actor) taken(n *Node, batch []replica.Event) {
+	for _, ev := range batch {
+		switch ev := ev.(type) {
+		case replica.TickEvent:
+			a.ticks--
+		case replica.JobDoneEvent:
+			n.jobs = slices.DeleteFunc(n.jobs, func(r *running) bool { return r.is(ev.Job) })
+		}
+	}
 }
 
 // emit carries out what an actor asked for.
@@ -85,6 +149,16 @@ func (n *Node) emit(out *replica.Output) {
 	}
 }
 
+// running is a job whose owner has not seen its end; over: it has come to it.
+type running struct {
+	job  replica.Job
+	over bool
+	err  error
+}
+
+// is tells a job by its name: an owner has one of each kind at a time.
+func (r *running) is(j replica.Job) bool { return r.job.Name == j.Name && r.job.Owner == j.Owner }
+
 // runJob steps a job on the heap until it is done.
 func (n *Node) runJob(j replica.Job) {
 	n.w.count.add("jobs " + j.Name)
@@ -93,10 +167,15 @@ func (n *Node) runJob(j replica.Job) {
 
 func (n *Node) stepJob(j replica.Job) {
 	if n.pausedUntil > n.w.now {
-		n.later(n.pausedUntil-n.w.now, whatJob, func() { n.stepJob(j) })
+		n.parked = append(n.parked, func() { n.stepJob(j) })
 		return
 	}
 	done, err := j.Step()
+	for _, r := range n.jobs {
+		if r.is(j) && (done || err != nil) {
+			r.over, r.err = true, err
+		}
+	}
 	if n.diskStopped() {
 		n.crashAtDisk("job " + j.Name)
 		return

@@ -25,7 +25,7 @@ func (n *Node) checkCommitted(commit raft.Index) {
 
 // quorumHolds tells whether both halves of a configuration hold an entry.
 func (w *World) quorumHolds(c *raft.Configuration, id raft.EntryID) bool {
-	return w.quorum(c, func(n *Node) bool { return n.shadow.holds(id) })
+	return w.quorum(c, func(n *Node) bool { return n.kept().holds(id) })
 }
 
 // quorum tells whether a majority of both halves of a configuration has a
@@ -43,7 +43,7 @@ func (w *World) majority(c *raft.Configuration, old bool, has func(*Node) bool) 
 			continue
 		}
 		voters++
-		if node := w.node(m.ID); node != nil && node.wipes == 0 && has(node) {
+		if node := w.node(m.ID); node != nil && has(node) {
 			held++
 		}
 	}

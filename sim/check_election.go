@@ -76,7 +76,7 @@ func (e *elections) voted(n *Node, hard raft.HardState) {
 // turn may win an election and append a configuration, so either counts.
 func (e *elections) checkVotes(n *Node, term raft.Term) {
 	before, now := n.config0, raftOf(n.rep).Status().Config.Config
-	voted := func(m *Node) bool { return e.votes[ballot{m.id, m.wipes, term}] == n.id }
+	voted := func(m *Node) bool { return e.votes[ballot{m.id, 0, term}] == n.id }
 	if !e.w.quorum(&before, voted) && !e.w.quorum(&now, voted) {
 		e.w.unsafe("R1 leaders are elected by a quorum", uint8(n.id), "n%d leads in term %d without the votes of a quorum of %v", n.id, term, now)
 	}

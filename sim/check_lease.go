@@ -13,7 +13,7 @@ func (b *leaseBook) checkExpiry(l *leaseRecord) {
 // leastLife is how long a lease lives at least after a renewal was asked for.
 func (b *leaseBook) leastLife(l *leaseRecord) int64 {
 	ttl := l.ttl * second
-	return ttl - ttl/1_000_000*b.w.plan.DriftPPM
+	return ttl - ttl/1_000_000*(b.w.plan.DriftPPM+b.w.plan.ClockPPM)
 }
 
 // checkKeepAlive is L4, and feeds L1: a renewal that is answered with a TTL

@@ -57,9 +57,9 @@ func (w *World) electable() bool {
 	for _, n := range w.live() {
 		me, _ := c.Find(n.id)
 		linked := func(o *Node) bool {
-			return o.up && (o == n || w.net.open(n.id, o.id) && w.net.open(o.id, n.id))
+			return o.up && !o.lost() && (o == n || w.net.open(n.id, o.id) && w.net.open(o.id, n.id))
 		}
-		if me.Voter && w.quorum(c, linked) {
+		if me.Voter && !n.lost() && w.quorum(c, linked) {
 			return true
 		}
 	}

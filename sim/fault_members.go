@@ -123,3 +123,74 @@ func (f *faultPlanner) transfer() bool {
 	}
 	return f.w.perform(a)
 }
+
+// sizes are the numbers of voters that a cluster walks through.
+var sizes = [...]int{1, 2, 3, 4, 5}
+
+// resize walks the cluster to a size, one change at a time, then to another:
+// 1 → 3 → 5 → 3 → 1, even ones included, whoever leads at the moment.
+func (f *faultPlanner) resize() bool {
+	if f.w.leader() == nil {
+		return false
+	}
+	c := f.w.oracle.config
+	voters, _ := f.count(c)
+	if f.size == 0 || f.size == voters {
+		f.size = sizes[f.d.IntN(len(sizes))]
+	}
+	a := Action{}
+	switch {
+	case voters < f.size:
+		a = f.promote(c)
+	case voters > f.size:
+		if m, ok := f.someVoter(c); ok {
+			a = Action{Verb: "remove", Who: is(m.ID)}
+		}
+	}
+	return a.Verb != "" && f.sound(a) && f.w.perform(a)
+}
+
+// removeReceiver takes a member out while it takes a snapshot in, or its sender
+// down.
+func (f *faultPlanner) removeReceiver() bool {
+	for _, n := range f.w.live() {
+		s := n.receiving
+		if s == nil || !s.sending() {
+			continue
+		}
+		if f.d.percent(50) {
+			return f.killNode(s.from)
+		}
+		if _, ok := f.w.oracle.config.Find(n.id); !ok || len(f.w.oracle.config.Members) < 2 {
+			return false
+		}
+		a := Action{Verb: "remove", Who: is(n.id)}
+		return f.sound(a) && f.w.perform(a)
+	}
+	return false
+}
+
+// lameLearner keeps a learner from ever catching up.
+func (f *faultPlanner) lameLearner() bool {
+	c := f.w.oracle.config
+	for _, m := range c.Members {
+		if m.Learner() {
+			return f.w.perform(Action{Verb: "isolate", Who: is(m.ID), For: 10 * f.outage()})
+		}
+	}
+	if f.w.leader() == nil {
+		return false
+	}
+	a := f.addLearner(c)
+	return a.Verb != "" && f.w.perform(a)
+}
+
+// changeAndCrash takes the leader's power while the entry of a new configuration
+// is the last one in its log, not yet synced.
+func (f *faultPlanner) changeAndCrash() bool {
+	n := f.w.leader()
+	if n == nil || n.armed() || !f.members() {
+		return false
+	}
+	return f.w.perform(Action{Verb: "crash", Who: is(n.id), Word: "sync", Count: 1 + f.d.Int64N(2), For: f.outage()})
+}

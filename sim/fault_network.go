@@ -145,3 +145,87 @@ func (f *faultPlanner) resetLinks() bool {
 	}
 	return true
 }
+
+// burstLoss loses most of the frames of one member, or of one link, for a moment.
+func (f *faultPlanner) burstLoss() bool {
+	if len(f.w.nodes) < 2 {
+		return false
+	}
+	a := Action{Verb: "loss", Count: f.d.between(30, 100), For: f.d.between(20*millisecond, 500*millisecond)}
+	n, other := f.twoNodes()
+	a.Links = []Link{{is(n.id), is(other.id)}, {is(other.id), is(n.id)}}
+	if f.d.percent(50) {
+		a.Links = f.linksOf(n)
+	}
+	return f.w.perform(a)
+}
+
+// linksOf lists both directions between a member and all others.
+func (f *faultPlanner) linksOf(n *Node) (list []Link) {
+	for _, o := range f.w.nodes {
+		if o != n {
+			list = append(list, Link{is(n.id), is(o.id)}, Link{is(o.id), is(n.id)})
+		}
+	}
+	return list
+}
+
+// throttle bounds what one link carries, from 1 KiB/s to 10 MiB/s.
+func (f *faultPlanner) throttle() bool {
+	if len(f.w.nodes) < 2 {
+		return false
+	}
+	n, other := f.twoNodes()
+	a := Action{Verb: "throttle", Links: []Link{{is(n.id), is(other.id)}}, For: f.outage()}
+	a.Count = pick[int64](f.d, 1, 10, 100, 1000, 10_000) << 10
+	if f.d.percent(40) {
+		a.Links = f.linksOf(n)
+	}
+	return f.w.perform(a)
+}
+
+// swizzle clogs some members one after the other and lets them go in another
+// order (FoundationDB's "swizzle-clogging").
+func (f *faultPlanner) swizzle() bool {
+	some := f.w.live()
+	if len(some) < 2 {
+		return false
+	}
+	f.d.Shuffle(len(some), func(i, j int) { some[i], some[j] = some[j], some[i] })
+	some = some[:1+f.d.IntN(len(some))]
+	length := f.outage()
+	for i, n := range some {
+		begin := f.d.between(0, length/2) * int64(i) / int64(len(some))
+		clog := Action{Verb: "clog", Who: is(n.id), For: max(1, f.d.between(length/2, length)-begin)}
+		f.w.strikeAfter(begin, func() {
+			if f.running {
+				f.w.perform(clog)
+			}
+		})
+	}
+	return true
+}
+
+// resetConnections breaks some connections in the middle of what they carry.
+func (f *faultPlanner) resetConnections() bool {
+	n := f.someNode()
+	if n == nil || len(f.w.nodes) < 2 {
+		return false
+	}
+	return f.w.perform(Action{Verb: "reset", Links: f.linksOf(n)})
+}
+
+// replayOld lets frames arrive again that are many heartbeats old.
+func (f *faultPlanner) replayOld() bool {
+	n := f.someNode()
+	return n != nil && f.w.perform(Action{Verb: "replay", Who: is(n.id), Count: f.d.between(1, 40)})
+}
+
+// misroute gives one member's address to another for a while.
+func (f *faultPlanner) misroute() bool {
+	if len(f.w.nodes) < 2 {
+		return false
+	}
+	n, other := f.twoNodes()
+	return f.w.perform(Action{Verb: "misroute", Who: is(n.id), Peer: is(other.id), For: f.outage()})
+}

@@ -114,3 +114,65 @@ func (f *faultPlanner) stallActor() bool {
 	}
 	return f.w.perform(Action{Verb: "stall", Who: is(n.id), Word: actorNames[f.d.IntN(3)], Micros: f.outage() / 2})
 }
+
+// longPause is a stop that outlasts every timeout: seconds to minutes.
+func (f *faultPlanner) longPause() bool {
+	n := f.someNode()
+	return n != nil && f.w.perform(Action{Verb: "pause", Who: is(n.id), Micros: f.d.between(1, 60) * pick(f.d, 100*millisecond, second, 5*second)})
+}
+
+// cleanStop is an orderly restart.
+func (f *faultPlanner) cleanStop() bool {
+	n := f.someNode()
+	return n != nil && f.w.perform(Action{Verb: "stop", Who: is(n.id), For: f.outage()})
+}
+
+// twin is a mistake of an operator, or of a supervisor that restarts too soon.
+func (f *faultPlanner) twin() bool {
+	n := f.someNode()
+	return n != nil && f.w.perform(Action{Verb: "twin", Who: is(n.id)})
+}
+
+// wrongClock lets one clock run fast or slow for a while.
+func (f *faultPlanner) wrongClock() bool {
+	n := f.someNode()
+	return n != nil && f.w.perform(Action{
+		Verb: "clock", Who: is(n.id), Word: pick(f.d, "fast", "slow"), Count: f.d.between(1, f.w.plan.ClockPPM), For: f.outage(),
+	})
+}
+
+// freezeClock stops one clock, more often the leader's: it can't notice that its
+// time is over.
+func (f *faultPlanner) freezeClock() bool {
+	n := f.someNode()
+	if l := f.w.leader(); l != nil && f.d.percent(60) {
+		n = l
+	}
+	return n != nil && f.w.perform(Action{Verb: "freeze", Who: is(n.id), For: f.outage()})
+}
+
+// staleLeader cuts the leader off for so long that the others elect another,
+// leaves it half of the clients, and when it is back lets frames of its time
+// arrive again: whatever it answers must not be older than what the others have
+// answered meanwhile.
+func (f *faultPlanner) staleLeader() bool {
+	n := f.w.leader()
+	if n == nil || len(f.w.nodes) < 3 {
+		return false
+	}
+	timeout := int64(f.w.plan.Raft.ElectionTicks) * f.w.plan.Raft.TickMicros
+	length := f.d.between(timeout, 6*timeout)
+	replays := Action{Verb: "replay", Who: is(n.id), Count: f.d.between(5, 60)}
+	f.w.perform(Action{Verb: "lure", Who: is(n.id)})
+	if !f.w.perform(Action{Verb: "isolate", Who: is(n.id), For: length}) {
+		return false
+	}
+	for _, at := range []int64{length + f.d.between(1, 2*millisecond), length + f.d.between(1, timeout)} {
+		f.w.strikeAfter(at, func() {
+			if f.running {
+				f.w.perform(replays)
+			}
+		})
+	}
+	return true
+}

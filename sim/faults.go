@@ -41,6 +41,22 @@ const (
 	faultLoseWrite
 	faultMisread
 	faultWipe
+	faultBurstLoss
+	faultThrottle
+	faultSwizzle
+	faultResetConnections
+	faultReplay
+	faultMisroute
+	faultLongPause
+	faultCleanStop
+	faultTwin
+	faultClock
+	faultFreeze
+	faultStaleLeader
+	faultResize
+	faultRemoveReceiver
+	faultLameLearner
+	faultChangeCrash
 	faultKinds // count
 )
 
@@ -89,6 +105,24 @@ func init() {
 		faultLoseWrite:     {"lost-write", 20, second, 4 * second, (*faultPlanner).loseWrite},
 		faultMisread:       {"misread", 15, second, 4 * second, (*faultPlanner).misread},
 		faultWipe:          {"wiped-disk", 12, 2 * second, 6 * second, (*faultPlanner).wipe},
+
+		faultBurstLoss:        {"burst-loss", 30, 500 * millisecond, 3 * second, (*faultPlanner).burstLoss},
+		faultThrottle:         {"throttle", 25, second, 4 * second, (*faultPlanner).throttle},
+		faultSwizzle:          {"swizzle-clog", 25, second, 5 * second, (*faultPlanner).swizzle},
+		faultResetConnections: {"reset-connection", 25, second, 4 * second, (*faultPlanner).resetConnections},
+		faultReplay:           {"replay", 30, 300 * millisecond, 2 * second, (*faultPlanner).replayOld},
+		faultMisroute:         {"wrong-peer", 15, second, 4 * second, (*faultPlanner).misroute},
+
+		faultLongPause:      {"long-pause", 15, 2 * second, 8 * second, (*faultPlanner).longPause},
+		faultCleanStop:      {"clean-stop", 30, second, 4 * second, (*faultPlanner).cleanStop},
+		faultTwin:           {"second-process", 10, second, 5 * second, (*faultPlanner).twin},
+		faultClock:          {"wrong-clock", 25, second, 4 * second, (*faultPlanner).wrongClock},
+		faultFreeze:         {"frozen-clock", 20, second, 5 * second, (*faultPlanner).freezeClock},
+		faultStaleLeader:    {"stale-leader", 35, second, 4 * second, (*faultPlanner).staleLeader},
+		faultResize:         {"resize", 20, 300 * millisecond, 2 * second, (*faultPlanner).resize},
+		faultRemoveReceiver: {"remove-in-snapshot", 20, 100 * millisecond, second, (*faultPlanner).removeReceiver},
+		faultLameLearner:    {"lame-learner", 15, second, 4 * second, (*faultPlanner).lameLearner},
+		faultChangeCrash:    {"change-and-crash", 25, second, 3 * second, (*faultPlanner).changeAndCrash},
 	}
 }
 
@@ -99,6 +133,8 @@ type faultPlanner struct {
 	running bool
 	// heals are what is broken now and how to mend it, in order.
 	heals []*repair
+	// size is how many voters the cluster is walking to.
+	size int
 }
 
 // repair undoes one fault.

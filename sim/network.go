@@ -25,12 +25,20 @@ type network struct {
 	slow [maxMembers + 1][maxMembers + 1]int64
 	// busy is when the last frame of an ordered link arrives.
 	busy [maxMembers + 1][maxMembers + 1]int64
+	// links is what else is wrong with each directed link.
+	links [maxMembers + 1][maxMembers + 1]link
+	// astray is who gets what is sent to a member, if not 0: its address was
+	// given to another.
+	astray [maxMembers + 1]raft.NodeID
+	past   past
 	// perfect: no losses any more, only delay.
 	perfect bool
 }
 
 func newNetwork(w *World) *network {
-	return &network{w: w, knobs: w.plan.Net, draw: w.netDraw}
+	n := &network{w: w, knobs: w.plan.Net, draw: w.netDraw}
+	n.drawLinks()
+	return n
 }
 
 func (n *network) open(from, to raft.NodeID) bool { return n.cut[from][to] == 0 }
@@ -44,8 +52,13 @@ func (n *network) send(from, to raft.NodeID, frame []byte) {
 		n.w.count.add("frames cut off")
 		return
 	}
+	n.past.note(from, to, frame)
 	if !n.perfect && n.draw.chance(n.knobs.DropPPM) {
 		n.w.count.add("frames dropped")
+		return
+	}
+	if n.draw.chance(n.links[from][to].lossPPM) {
+		n.w.count.add("frames dropped in bursts")
 		return
 	}
 	n.carry(from, to, frame)
@@ -56,19 +69,30 @@ func (n *network) send(from, to raft.NodeID, frame []byte) {
 }
 
 func (n *network) carry(from, to raft.NodeID, frame []byte) {
-	delay := n.delay(from, to)
+	delay := n.delay(from, to, len(frame))
+	if delay > backlogMax {
+		n.w.count.add("frames dropped behind a full link")
+		return
+	}
 	if !n.perfect && n.draw.chance(n.knobs.CorruptPPM) {
 		frame = n.corrupt(frame)
 		n.w.count.add("frames corrupted")
 		n.w.at(delay, whatFrame, uint8(to), func() { n.arriveCorrupt(to, frame) })
 		return
 	}
-	n.w.at(delay, whatFrame, uint8(to), func() { n.arrive(from, to, frame) })
+	resets := n.links[from][to].resets
+	n.w.at(delay, whatFrame, uint8(to), func() {
+		if n.links[from][to].resets != resets {
+			n.w.count.add("frames lost with their connection")
+			return
+		}
+		n.arrive(from, n.receiver(to, frame), frame)
+	})
 }
 
 // delay draws how long a frame travels.
-func (n *network) delay(from, to raft.NodeID) int64 {
-	d := n.knobs.DelayMin + n.draw.around(n.knobs.DelayMean) + n.slow[from][to]
+func (n *network) delay(from, to raft.NodeID, size int) int64 {
+	d := n.knobs.DelayMin + n.travel() + n.slow[from][to] + n.links[from][to].hold(n.w.now, size)
 	if !n.perfect && n.draw.chance(n.knobs.SlowPPM) {
 		n.w.count.add("frames delayed long")
 		d += n.draw.between(0, n.knobs.SlowMax)
@@ -111,14 +135,23 @@ func frameText(f transport.Frame) string {
 	return m.String()
 }
 
-// corrupt damages a copy: a bit, a byte, or the end is missing.
+// corrupt damages a copy: a bit, a byte, the length, the end is missing, or is
+// that of another frame.
 func (n *network) corrupt(frame []byte) []byte {
 	c := bytes.Clone(frame)
-	switch at := n.draw.IntN(len(c)); n.draw.IntN(3) {
+	switch at := n.draw.IntN(len(c)); n.draw.IntN(5) {
 	case 0:
 		c[at] ^= 1 << n.draw.IntN(8)
 	case 1:
 		c[at] ^= byte(n.draw.between(1, 255))
+	case 2:
+		c[n.draw.IntN(4)] ^= byte(n.draw.between(1, 255)) // the length field
+	case 3:
+		other := n.past.any(n.draw)
+		c = append(c[:at], other[min(at, len(other)):]...)
+		if bytes.HasPrefix(c, frame) || bytes.HasPrefix(c, other) {
+			c[0] ^= 1 // the two were alike behind the seam
+		}
 	default:
 		c = c[:at]
 	}

@@ -19,17 +19,25 @@ type Node struct {
 	life    uint64
 	rep     *replica.Replica
 	actors  [3]actor
-	removed bool // no longer a member; its disk is scrap
-	broken  bool // stays down in the liveness phase
-	damaged bool // its disk doesn't hold all that it was given
-	wipes   int  // disks that it has lost
+	removed bool    // no longer a member; its disk is scrap
+	broken  bool    // stays down in the liveness phase
+	damaged bool    // its disk doesn't hold all that it was given
+	wipes   int     // disks that it has lost
+	wiped   *shadow // what was on the first one
 
 	// tickMicros is this machine's tick in true time.
 	tickMicros   int64
 	pausedUntil  int64
 	stalledUntil [3]int64
-	disk         diskState
-	outage       int64 // after a stop inside a disk operation, µs; 0: until somebody starts it
+	// parked is what waits for the end of a pause.
+	parked []func()
+	// The clock runs fast by so many parts per million now, and stands still.
+	fast        int
+	frozenUntil int64
+	// jobs are those whose end the owner has not seen.
+	jobs   []*running
+	disk   diskState
+	outage int64 // after a stop inside a disk operation, µs; 0: until somebody starts it
 
 	shadow   shadow
 	last     seen
@@ -77,7 +85,7 @@ func (n *Node) start() {
 	w := n.w
 	n.life++
 	n.receiving = nil
-	n.pausedUntil, n.stalledUntil = 0, [3]int64{}
+	n.pausedUntil, n.stalledUntil, n.parked, n.jobs = 0, [3]int64{}, nil, nil
 	w.trace.mark(w.now, whatStart, uint8(n.id), n.life, 0, 0)
 	rep, err := replica.Open(n.config())
 	if n.diskStopped() {
@@ -107,6 +115,7 @@ func (n *Node) config() replica.Config {
 	c.FS, c.Dir = n.fs, dataDir
 	c.Member, c.Cluster, c.Initial = n.id, clusterID, n.initial
 	c.Rand = newDraw(n.w.nodeDraw.Uint64(), "replica").Rand
+	c.LateTicks = lateTicks
 	c.TickMicros, c.ElectionTicks, c.HeartbeatTicks = r.TickMicros, r.ElectionTicks, r.HeartbeatTicks
 	c.PeerClosedTick, c.RequestTimeoutTicks = r.PeerClosedTicks, k.RequestTimeoutTicks
 	c.Sync = syncPolicy(k.Sync)
@@ -124,9 +133,9 @@ func (n *Node) config() replica.Config {
 }
 
 func (n *Node) scheduleTick() {
-	n.later(n.tickMicros, whatTick, func() {
-		for _, to := range [...]replica.ActorID{replica.ToCore, replica.ToLog, replica.ToApply} {
-			n.enqueue(replica.TickEvent{To: to})
+	n.later(n.tickMicros*int64(1_000_000-n.fast)/1_000_000, whatTick, func() {
+		if n.frozenUntil <= n.w.now {
+			n.tick()
 		}
 		n.scheduleTick()
 	})

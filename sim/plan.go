@@ -25,6 +25,8 @@ type Plan struct {
 
 	// DriftPPM: each member's clock runs fast or slow by up to this.
 	DriftPPM int64
+	// ClockPPM: a clock may go wrong by up to so much more for a while.
+	ClockPPM int64
 	// Faults switched on, with the mean time between two of each, µs.
 	Faults [faultKinds]int64
 	// OutageMean is how long a fault lasts.
@@ -75,6 +77,10 @@ type ReplicaKnobs struct {
 type NetKnobs struct {
 	DelayMin, DelayMean int64
 	DropPPM, DupPPM     int
+	// DelayShape is how travel times are spread around their mean; Asymmetry is
+	// by how much at most one direction is longer than another.
+	DelayShape string
+	Asymmetry  int64
 	// SlowPPM of the frames take up to SlowMax longer: they arrive out of
 	// order, even from an old term.
 	SlowPPM    int
@@ -137,6 +143,9 @@ func newPlan(o Options) Plan {
 	p.LeaveBroken = d.percent(25)
 	p.Stable = !p.LeaveBroken && d.percent(30)
 	drawFaults(d, &p)
+	if p.Faults[faultClock] > 0 {
+		p.ClockPPM = pick[int64](d, 500, 10_000, 100_000)
+	}
 	p.ReplaceDamaged, p.BeyondBudget = d.percent(60), d.percent(6)
 	return p
 }
@@ -189,6 +198,8 @@ func drawNet(d draw) NetKnobs {
 		Ordered:     d.percent(30),
 		ChunkBytes:  pick(d, 512, 4<<10, 64<<10),
 		ChunkMicros: pick[int64](d, 100, 2000, 20_000),
+		DelayShape:  pick(d, delayExponential, delayExponential, delayFixed, delayBimodal, delayHeavyTail),
+		Asymmetry:   pick[int64](d, 0, 0, 2*millisecond, 20*millisecond),
 	}
 }
 
@@ -244,8 +255,8 @@ func drawFaults(d draw, p *Plan) {
 
 // Print writes the plan as the first lines of a run.
 func (p *Plan) Print(w io.Writer) {
-	fmt.Fprintf(w, "seed %d: %d nodes, warm-up %s, chaos %s, drift ±%d ppm, outages %s, minority left broken: %v, damaged replaced: %v, beyond the budget: %v\n",
-		p.Seed, p.Nodes, micros(p.Warmup), micros(p.Chaos), p.DriftPPM, micros(p.OutageMean), p.LeaveBroken, p.ReplaceDamaged, p.BeyondBudget)
+	fmt.Fprintf(w, "seed %d: %d nodes, warm-up %s, chaos %s, drift ±%d + %d ppm, outages %s, minority left broken: %v, damaged replaced: %v, beyond the budget: %v\n",
+		p.Seed, p.Nodes, micros(p.Warmup), micros(p.Chaos), p.DriftPPM, p.ClockPPM, micros(p.OutageMean), p.LeaveBroken, p.ReplaceDamaged, p.BeyondBudget)
 	fmt.Fprintf(w, "  raft     %+v\n  replica  %+v\n  net      %+v\n  disk     %+v\n", p.Raft, p.Replica, p.Net, p.Disk)
 	fmt.Fprintf(w, "  load     %+v\n  faults   %s\n", p.Load, p.faultList())
 }

@@ -123,6 +123,15 @@ func (s *shadow) before(p *raft.Persist) shadow {
 	return c
 }
 
+// kept is what a member held under the name that the others know it by: what it
+// acknowledged before its disk was wiped was true then.
+func (n *Node) kept() *shadow {
+	if n.wiped != nil {
+		return n.wiped
+	}
+	return &n.shadow
+}
+
 func (s *shadow) text() string {
 	return fmt.Sprintf("term %d vote %v log (%v, %v]", s.hard.Term, s.hard.Vote, s.base, s.end())
 }

@@ -27,7 +27,7 @@ type outgoing struct {
 func (n *Node) streamSnapshot(o replica.SnapshotOrder) {
 	n.w.count.add("snapshot streams")
 	s := &outgoing{from: n, fromLife: n.life, to: n.w.node(o.To), order: o}
-	n.later(n.w.net.delay(n.id, o.To), whatChunk, s.begin)
+	n.later(n.w.net.delay(n.id, o.To, 64), whatChunk, s.begin)
 }
 
 // begin opens the file here and there. The receiver says where to go on, if an
@@ -76,6 +76,14 @@ func (s *outgoing) next() {
 	pace := s.from.w.net.knobs.ChunkMicros
 	if s.from.w.net.perfect {
 		pace = 50 // a slow link is a fault too
+	}
+	if s.to != nil {
+		// It shares the link with everything else.
+		pace += s.from.w.net.links[s.from.id][s.to.id].hold(s.from.w.now, s.from.w.net.knobs.ChunkBytes)
+	}
+	if pace > backlogMax {
+		s.end(false)
+		return
 	}
 	s.from.later(pace, whatChunk, s.chunk)
 }
@@ -171,7 +179,7 @@ func (s *outgoing) finish() {
 	w.count.add("snapshots received")
 	w.trace.line(w.now, whatChunk, uint8(to.id), "has received snapshot %v from n%d", meta.Last, s.from.id)
 	incarnation := s.from.rep.Recovered().Incarnation
-	to.later(w.net.delay(s.from.id, to.id), whatChunk, func() {
+	to.later(w.net.delay(s.from.id, to.id, 64), whatChunk, func() {
 		to.enqueue(replica.SnapshotArrivedEvent{From: s.from.id, Incarnation: incarnation, Term: s.order.Term, Meta: meta})
 	})
 	s.end(true)
@@ -186,7 +194,7 @@ func (s *outgoing) end(ok bool) {
 		_ = s.receiver.Close() // what arrived stays, to be taken up again
 		s.to.receiving = nil
 	}
-	s.from.later(s.from.w.net.delay(s.from.id, s.order.To), whatChunk, func() {
+	s.from.later(s.from.w.net.delay(s.from.id, s.order.To, 64), whatChunk, func() {
 		s.from.enqueue(replica.SnapshotSentEvent{To: s.order.To, Last: s.order.Last, OK: ok})
 	})
 }
