@@ -22,6 +22,7 @@ const (
 	CountConfigs       = "configuration changes"
 	CountTransfers     = "leadership transfers"
 	CountBeyond        = "runs beyond the budget"
+	CountKindsOn       = "fault kinds on"
 )
 
 func (c Counters) add(name string) { c[name]++ }

@@ -234,6 +234,7 @@ func (n *Node) startFailed(err error) {
 	n.fs.Kill()
 	n.wire()
 	if final {
+		n.w.countRefusal(err)
 		n.giveUpOn()
 		return
 	}

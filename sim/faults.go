@@ -151,9 +151,9 @@ func (f *faultPlanner) start() {
 	for kind := range faultTable {
 		if f.w.plan.Faults[kind] > 0 {
 			f.schedule(faultKind(kind))
+			f.w.count.add(CountKindsOn)
 		}
 	}
-
 }
 
 func (f *faultPlanner) schedule(kind faultKind) {

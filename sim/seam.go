@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"errors"
+
 	"github.com/holdfast-db/holdfast/raft"
 	"github.com/holdfast-db/holdfast/server/replica"
 	"github.com/holdfast-db/holdfast/server/state"
@@ -40,9 +42,24 @@ func syncPolicy(name string) wal.Policy {
 	return p
 }
 
+// countRefusal counts why a member says that it can't start.
+func (w *World) countRefusal(err error) {
+	switch {
+	case errors.Is(err, wal.ErrCorrupt):
+		w.count.add("refused: corrupt log")
+	case errors.Is(err, wal.ErrAmnesiac):
+		w.count.add("refused: no super")
+	default:
+		w.count.add("refused: no usable snapshot")
+	}
+}
+
 // countRecovery counts what recovery met.
 func (w *World) countRecovery(n *Node) {
 	if torn := n.rep.Recovered().Torn; torn != nil {
 		w.count.add(CountTornTails)
+	}
+	if len(n.rep.Recovered().Damage) > 0 {
+		w.count.add("damage tolerated at a start")
 	}
 }

@@ -32,10 +32,11 @@ const defaultBytesMax = 1 << 40
 //	INDEX-TERM-DIGEST.part   one that is being received; may be resumed
 //
 // Names are made here from numbers, never taken from the network. The methods
-// keep no state but the options: one goroutine may write while others read.
+// keep no state that a reader sees: one goroutine may write while others read.
 type Dir struct {
 	options Options
 	fs      disk.FS
+	idle    *bench // of the last Writer
 }
 
 // Info names a snapshot.

@@ -44,24 +44,40 @@ type Writer struct {
 	dir     *Dir
 	content Content
 
-	next    func() error // what the next Step does; nil: done
-	err     error        // the first failure; the writer is dead
-	file    disk.File
-	encoder *zstd.Encoder
+	next   func() error // what the next Step does; nil: done
+	err    error        // the first failure; the writer is dead
+	file   disk.File
+	*bench // while there is work to do
 
 	offset   int64
 	unsynced int64
 	hash     uint64 // of the last part written
 	footer   footer
 
-	raw     []byte // framed records of the open section; from at on not yet in a block
-	at      int
+	at      int    // raw is in blocks up to here
 	section string // open; "" before the first
 	held    heldRecord
 	ended   bool // the source has
+}
+
+// bench is what a Writer works with. The next one of the directory takes it over:
+// a compressor costs more to make than a small snapshot to write.
+type bench struct {
+	encoder *zstd.Encoder
+	raw     []byte // framed records of the open section
 	scratch []byte
 	frame   []byte
 	out     []byte
+}
+
+// takeBench returns the directory's, or a new one if that is in use.
+func (d *Dir) takeBench() *bench {
+	b := d.idle
+	if d.idle = nil; b == nil {
+		b = &bench{encoder: newEncoder()}
+	}
+	b.raw = b.raw[:0]
+	return b
 }
 
 // heldRecord is the first record of the next section, met while filling the
@@ -121,8 +137,10 @@ func (w *Writer) fail(err error) {
 // release lets go of what the rest of the job doesn't need: the source holds a
 // view of the state, and with it the memory of what was overwritten since.
 func (w *Writer) release() {
-	w.content.Source, w.encoder = nil, nil
-	w.raw, w.scratch, w.frame, w.out = nil, nil, nil, nil
+	w.content.Source = nil
+	if w.bench != nil {
+		w.dir.idle, w.bench = w.bench, nil
+	}
 }
 
 func (w *Writer) tempPath() string { return w.dir.path(snapName(w.content.Meta.Last) + tempSuffix) }
@@ -136,7 +154,7 @@ func (w *Writer) open() error {
 	if err != nil {
 		return err
 	}
-	w.file, w.encoder = f, newEncoder()
+	w.file, w.bench = f, w.dir.takeBench()
 	w.next = w.writeHeader
 	return nil
 }

@@ -1,5 +1,7 @@
 package disk
 
+import "bytes"
+
 const (
 	// pageBytes is the unit of copying and of the page cache's dirt.
 	pageBytes = 4096
@@ -66,21 +68,30 @@ func (n *inode) page(i int) *page {
 	return nil
 }
 
-// own returns page i for writing, its durable content saved before. whole
-// tells that all of it will be overwritten, so its content needs no copy.
-func (n *inode) own(i int, whole bool) *page {
+// keep saves the durable content of page i before it is changed; it reports
+// whether it was saved already.
+func (n *inode) keep(i int) bool {
 	for i >= len(n.pages) {
 		n.pages = append(n.pages, nil)
 	}
+	if _, ok := n.saved[i]; ok {
+		return true
+	}
+	durable := n.pages[i]
+	if old, ok := n.stale[i]; ok {
+		durable = old
+		delete(n.stale, i)
+	}
+	n.saved[i] = durable
+	return false
+}
+
+// own returns page i for writing, its durable content saved before. whole
+// tells that all of it will be overwritten, so its content needs no copy.
+func (n *inode) own(i int, whole bool) *page {
+	kept := n.keep(i)
 	p := n.pages[i]
-	if _, ok := n.saved[i]; !ok {
-		durable := p
-		if old, ok := n.stale[i]; ok {
-			durable = old
-			delete(n.stale, i)
-		}
-		n.saved[i] = durable
-	} else if p != nil && p.owner == n.epoch {
+	if kept && p != nil && p.owner == n.epoch {
 		return p
 	}
 	fresh := &page{owner: n.epoch}
@@ -95,7 +106,14 @@ func (n *inode) own(i int, whole bool) *page {
 func (n *inode) put(data []byte, off int64) {
 	for len(data) > 0 {
 		i, at := int(off/pageBytes), int(off%pageBytes)
-		p := n.own(i, at == 0 && len(data) >= pageBytes)
+		whole := at == 0 && len(data) >= pageBytes
+		if whole && bytes.Equal(data[:pageBytes], zeros[:pageBytes]) {
+			n.keep(i)
+			n.pages[i] = nil
+			data, off = data[pageBytes:], off+pageBytes
+			continue
+		}
+		p := n.own(i, whole)
 		k := copy(p.data[at:], data)
 		data, off = data[k:], off+int64(k)
 	}
