@@ -92,6 +92,10 @@ lint: ## gofmt, vet, staticcheck, import rules
 proto: ## generate the Go code of the lock and election services from their .proto files
 	cd internal/tools && $(GO) run ./protogen ../../server/api/v3lockpb ../../server/api/v3electionpb
 
+.PHONY: auth-fuzz
+auth-fuzz: ## a million random requests under random permissions: nothing may leak, rules are checked key by key (minutes)
+	$(GO) test -count=1 -timeout 0 -v ./server/api -run TestNoLeak -auth-pairs 1000000 -auth-seed $$(date +%s)
+
 fuzz-short: ## every fuzz target for FUZZTIME=10s
 	@set -e; for pkg in $$($(GO) list ./...); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \

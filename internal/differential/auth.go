@@ -185,7 +185,9 @@ func (g *AuthGenerator) request() Step {
 	case n < 55:
 		return Call{"DeleteRange", &pb.DeleteRangeRequest{Key: key, RangeEnd: end, PrevKv: g.one(3)}}
 	case n < 75:
-		return Call{"Txn", ordered(spare(g.txn(2)))}
+		r := ordered(spare(g.txn(2)))
+		r.Success = append(r.Success, &pb.RequestOp{Request: &pb.RequestOp_RequestRange{RequestRange: &pb.RangeRequest{Key: key}}}) // not nothing
+		return Call{"Txn", r}
 	case n < 90:
 		return g.lease()
 	case n < 92:

@@ -82,6 +82,8 @@ func TestPermit(t *testing.T) {
 		"delete too far":                {"bob", &mvcc.DeleteRangeRequest{Key: key("k"), End: key("m\x00")}, auth.ErrDenied},
 		"delete to the end":             {"bob", &mvcc.DeleteRangeRequest{Key: key("k"), End: key("\x00")}, auth.ErrDenied},
 		"delete to the end, by root":    {"root", &mvcc.DeleteRangeRequest{Key: key("q"), End: key("\x00")}, nil},
+		"nothing at all, by nobody":     {"", &mvcc.TxnRequest{}, auth.ErrUserEmpty},
+		"nothing at all":                {"bob", &mvcc.TxnRequest{}, nil},
 		"compare":                       {"bob", &mvcc.TxnRequest{Compare: compare("m", "")}, nil},
 		"compare elsewhere":             {"bob", &mvcc.TxnRequest{Compare: compare("x", "")}, auth.ErrDenied},
 		"compare too far":               {"bob", &mvcc.TxnRequest{Compare: compare("k", "x")}, auth.ErrDenied},

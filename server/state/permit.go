@@ -45,6 +45,9 @@ func permit(a *auth.View, leases *leaseTable, c auth.Caller, body Body) error {
 	case *mvcc.DeleteRangeRequest:
 		return p.delete(b)
 	case *mvcc.TxnRequest:
+		if err := a.Login(c); err != nil { // an empty one shows the revision
+			return err
+		}
 		return p.txn(b)
 	case *LeaseRevokeRequest:
 		if b.Expired { // the leader's own
