@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
@@ -15,11 +16,8 @@ func (s *Service) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeRespo
 	if err := checkRange(r); err != nil {
 		return nil, err
 	}
-	view, err := s.backend.View(ctx, !r.Serializable)
+	view, err := s.rangeView(ctx, r)
 	if err != nil {
-		return nil, ToGRPC(err)
-	}
-	if view, err = s.mayRange(ctx, view, r); err != nil {
 		return nil, err
 	}
 	res, err := view.KV.Range(rangeFromPB(r))
@@ -27,6 +25,31 @@ func (s *Service) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeRespo
 		return nil, ToGRPC(err)
 	}
 	return rangePB(s.header(res.Revision), res), nil
+}
+
+// catchUpMax bounds how long a serializable read waits for a revision.
+const catchUpMax = time.Second
+
+// rangeView is the state to read a range from.
+//
+// A serializable read may name a revision that its client has seen at another
+// member and that this one has yet to apply: client/v3's transactions in memory
+// (concurrency.STM) do so all the time. Such a read is made linearizable, which
+// brings this member up to date; if the revision is still in the future then,
+// it really is. etcd answers "future revision" at once, and the client fails.
+func (s *Service) rangeView(ctx context.Context, r *pb.RangeRequest) (*state.View, error) {
+	view, err := s.backend.View(ctx, !r.Serializable)
+	if err != nil {
+		return nil, ToGRPC(err)
+	}
+	if r.Serializable && r.Revision > view.KV.Revision() {
+		wait, cancel := context.WithTimeout(ctx, catchUpMax)
+		defer cancel()
+		if newer, err := s.backend.View(wait, true); err == nil { // else, what there is decides
+			view = newer
+		}
+	}
+	return s.mayRange(ctx, view, r)
 }
 
 func (s *Service) mayRange(ctx context.Context, view *state.View, r *pb.RangeRequest) (*state.View, error) {

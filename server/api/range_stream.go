@@ -33,11 +33,8 @@ func (s *Service) RangeStream(r *pb.RangeRequest, conn RangeStreamConn) error {
 	if err := checkRangeStream(r); err != nil {
 		return err
 	}
-	view, err := s.backend.View(conn.Context(), !r.Serializable)
+	view, err := s.rangeView(conn.Context(), r)
 	if err != nil {
-		return ToGRPC(err)
-	}
-	if view, err = s.mayRange(conn.Context(), view, r); err != nil {
 		return err
 	}
 	res, err := view.KV.Range(rangeFromPB(r))
