@@ -50,7 +50,7 @@ func TestActionText(t *testing.T) {
 		"at 1 promote 4", "at 1 promote 4 replacing 1", "at 1 demote 2", "at 1 remove leader", "at 1 heal", "at 1 leave 3 deaf", "at 2 end",
 		"at 1 diskerror 3 write,sync in .wal after 2 times 3 landing 40 for 1s", "at 1 diskerror 1", "at 1 fsyncfail 2", "at 1 fsyncfail 2 in super",
 		"at 1 nospace 2 in .new times 3", "at 1 diskfull 2 room 4096 for 1s", "at 1 diskfull 2", "at 1 readonly 3 for 1s",
-		"at 1 slowdisk 1 80ms for 3s", "at 1 hangsync 1 for 3s",
+		"at 1 slowdisk 1 80ms for 3s", "at 1 killsync 2 4ms sync 3 for 10ms", "at 1 hangsync 1 for 3s",
 	} {
 		a, err := ParseAction(text)
 		if err != nil || a.String() != text {

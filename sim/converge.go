@@ -17,6 +17,9 @@ func (w *World) converge(p Phase) {
 	w.load.resume()
 	w.runUntil(w.now+second, nil)
 	w.awaitWrites(began)
+	if p == PhaseConverge && w.plan.Seed%3 == 0 {
+		w.calmTransfer()
+	}
 	w.runUntil(w.now+w.plan.Converge, w.everyTenMillis(func() bool { return w.count[CountOps] >= opsMin }))
 	w.load.quiet()
 	end := w.now + w.plan.Converge

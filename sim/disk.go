@@ -93,8 +93,11 @@ func (n *Node) inject(op disk.Op) disk.Fault {
 			return f
 		}
 	}
-	if op.Kind == disk.OpSync {
+	switch op.Kind {
+	case disk.OpSync:
 		n.checkSync(op)
+	case disk.OpRemove:
+		delete(d.poisoned, op.Name) // another file may get its name
 	}
 	if d.hang && op.Kind == disk.OpSync && isLog(op) {
 		d.hang, d.hung = false, true

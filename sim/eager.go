@@ -1,6 +1,10 @@
 package sim
 
-import "github.com/holdfast-db/holdfast/mvcc"
+import (
+	"github.com/holdfast-db/holdfast/mvcc"
+	"github.com/holdfast-db/holdfast/raft"
+	"github.com/holdfast-db/holdfast/server/state"
+)
 
 // eagerReader reads, at any member, as soon as somebody else was told of a
 // write: the moment at which a stale answer shows.
@@ -14,7 +18,9 @@ func (l *workload) startEager() {
 	l.clients = append(l.clients, l.eager)
 }
 
-// readBack may send the eager reader after an acknowledged write.
+// readBack may send the eager reader after an acknowledged write. Half of the
+// time it asks a member that takes itself for the leader, which may be wrong.
+// After the end of a lease it tries to renew that.
 func (l *workload) readBack(o *op) {
 	c, d := l.eager, l.w.loadDraw
 	if !o.write() || o.client == c.id || !d.percent(l.w.plan.Load.EagerPercent) {
@@ -24,11 +30,30 @@ func (l *workload) readBack(o *op) {
 		if c.stop || c.busy != nil {
 			return
 		}
-		q := &mvcc.RangeRequest{Key: c.key()}
-		if p, ok := o.body.(*mvcc.PutRequest); ok {
-			q.Key = p.Key
+		if c.node = l.anyMember(d); d.percent(50) {
+			c.node = l.anyLeader(d, c.node)
 		}
-		c.node = l.anyMember(d)
-		c.send(&op{kind: opGet, query: q})
+		switch b := o.body.(type) {
+		case *mvcc.PutRequest:
+			c.send(&op{kind: opGet, query: &mvcc.RangeRequest{Key: b.Key}})
+		case *state.LeaseRevokeRequest:
+			c.send(&op{kind: opKeepAlive, lease: b.ID})
+		default:
+			c.send(&op{kind: opGet, query: &mvcc.RangeRequest{Key: c.key()}})
+		}
 	})
+}
+
+// anyLeader draws among the members that lead in whatever term they are.
+func (l *workload) anyLeader(d draw, otherwise raft.NodeID) raft.NodeID {
+	var list []raft.NodeID
+	for _, m := range l.w.oracle.config.Members {
+		if n := l.w.node(m.ID); n.up && n.last.role == raft.Leader {
+			list = append(list, m.ID)
+		}
+	}
+	if len(list) == 0 {
+		return otherwise
+	}
+	return list[d.IntN(len(list))]
 }

@@ -57,6 +57,8 @@ const (
 	faultRemoveReceiver
 	faultLameLearner
 	faultChangeCrash
+	faultKillSync
+	faultPausedLeader
 	faultKinds // count
 )
 
@@ -123,6 +125,9 @@ func init() {
 		faultRemoveReceiver: {"remove-in-snapshot", 20, 100 * millisecond, second, (*faultPlanner).removeReceiver},
 		faultLameLearner:    {"lame-learner", 15, second, 4 * second, (*faultPlanner).lameLearner},
 		faultChangeCrash:    {"change-and-crash", 25, second, 3 * second, (*faultPlanner).changeAndCrash},
+
+		faultKillSync:     {"kill-sync", 30, 600 * millisecond, 2 * second, (*faultPlanner).killSync},
+		faultPausedLeader: {"paused-leader", 35, 800 * millisecond, 3 * second, (*faultPlanner).pausedLeader},
 	}
 }
 

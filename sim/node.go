@@ -44,6 +44,8 @@ type Node struct {
 	config0  raft.Configuration // active after the core's last turn
 	configAt raft.EntryID
 	clientUp bool // false: clients can't reach it
+	// cutShort, if set, is who ends the process at a disk operation.
+	cutShort *Action
 
 	receiving *outgoing // the snapshot stream that comes in, one at a time
 }
@@ -164,12 +166,16 @@ func (n *Node) diskStopped() bool { return n.disk.hit }
 // disarm takes back a stop at a disk operation that was not reached.
 func (n *Node) disarm() {
 	if !n.disk.hit {
-		n.disk.stop = nil
+		n.disk.stop, n.cutShort = nil, nil
 	}
 }
 
 // crashAtDisk ends the process in the middle of its disk operations.
 func (n *Node) crashAtDisk(where string) {
+	if n.cutShort != nil {
+		n.killAtDisk(where)
+		return
+	}
 	n.w.trace.line(n.w.now, whatCrash, uint8(n.id), "power lost inside %s", where)
 	n.w.count.add("crashes inside a disk operation")
 	n.powerLoss()

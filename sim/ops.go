@@ -46,7 +46,7 @@ var opTable = [opKinds]struct {
 	opTxn:          {"txn", 14, false},
 	opCompact:      {"compact", 1, true},
 	opGrant:        {"lease grant", 3, true},
-	opRevoke:       {"lease revoke", 1, true},
+	opRevoke:       {"lease revoke", 2, true},
 	opKeepAlive:    {"lease keep-alive", 5, true},
 	opTimeToLive:   {"lease time-to-live", 1, true},
 }

@@ -74,7 +74,7 @@ var raftMutants = []mutant{
 		"begins below it is cut there, and above it there is nothing committed"},
 	{id: "13a", name: "a follower's commit index isn't bounded by what the leader sent", edits: []edit{
 		{"raft/append.go", "n.advanceCommit(min(m.Commit, last))", "n.advanceCommit(min(m.Commit, n.log.last()))"},
-	}},
+	}, tests: "./raft"},
 	{id: "13b", name: "a heartbeat tells a commit index beyond what the member has", edits: []edit{
 		{"raft/replicate.go", "		commit := min(p.match, n.log.commit)", "		commit := n.log.commit"},
 		{"raft/append.go", "	n.advanceCommit(m.Commit)\n", "	n.advanceCommit(min(m.Commit, n.log.last()))\n"},

@@ -83,7 +83,9 @@ var leaseMutants = []mutant{
 	}},
 	{id: "66c", name: "the revocation of an earlier leader counts", edits: []edit{
 		{"server/state/lease.go", "	if q.Expired && proposed != committed {", "	if q.Expired && proposed > committed {"},
-	}},
+	}, harmless: "commands get their term when the leader appends them, in the turn in which it checks that the lessor that " +
+		"decided them leads in that very term (proposeEvent), so an entry's term and that of its commands never differ: the check is " +
+		"the second line"},
 	{id: "66d", name: "a leader answers keep-alives without asking a quorum", edits: []edit{
 		{"server/replica/reads.go", "	round := q.waiting\n	if c.role", "	if c.role == raft.Leader {\n		kept := q.waiting[:0:0]\n		for _, r := range q.waiting {\n			if r.Kind == KeepAlive {\n				out.Events = append(out.Events, readyEvent{Term: c.term, Start: c.now, Requests: []*Request{r}})\n			} else {\n				kept = append(kept, r)\n			}\n		}\n		if q.waiting = kept; len(kept) == 0 {\n			return\n		}\n	}\n	round := q.waiting\n	if c.role"},
 	}},

@@ -1,0 +1,73 @@
+package sim
+
+// A process that is killed between a write and its sync leaves bytes that are
+// read back and yet not durable: they lie in the page cache, until the power
+// goes, too.
+var killVerbs = []verb{
+	{"killsync", []param{pWho, pMicros, pCount("sync"), pFor}, doKillSync,
+		"its process is killed while the N-th next write to its log waits for the sync; it starts again after the duration, and the machine loses its power the given time later"},
+}
+
+func doKillSync(w *World, a *Action) bool {
+	n := w.who(a.Who)
+	if n == nil || !n.up || n.armed() {
+		return false
+	}
+	again := *a
+	n.cutShort = &again
+	n.armSync(int(max(a.Count, 1)))
+	return true
+}
+
+// killAtDisk ends the process in the middle of its disk operations, then lets it
+// recover, and takes the power before recovery's work has aged.
+func (n *Node) killAtDisk(where string) {
+	w, a := n.w, n.cutShort
+	n.cutShort = nil
+	w.trace.line(w.now, whatCrash, uint8(n.id), "killed inside %s", where)
+	w.count.add("kills inside a disk operation")
+	n.kill()
+	w.faults.tellClosed(n)
+	restart := max(a.For, 1)
+	w.faults.restartAfter(n, restart)
+	life := n.life
+	w.at(restart+a.Micros, whatCrash, uint8(n.id), func() {
+		if !n.up || n.life != life+1 || w.phase > PhaseChaos {
+			return
+		}
+		w.trace.line(w.now, whatCrash, uint8(n.id), "power lost after recovery")
+		n.powerLoss()
+		w.faults.restartLater(n)
+	})
+}
+
+// killSync draws such a kill.
+func (f *faultPlanner) killSync() bool {
+	n := f.someNode()
+	if n == nil || n.armed() {
+		return false
+	}
+	return f.w.perform(Action{Verb: "killsync", Who: is(n.id), Count: 1 + f.d.Int64N(3),
+		Micros: f.d.between(0, 8*millisecond), For: f.d.between(1, 10*millisecond)})
+}
+
+// pausedLeader makes a leader that doesn't know that it is none any more: its
+// process stands still, with its clock, while the others, who can't reach it
+// either, elect another; then it goes on, still alone, and has clients.
+func (f *faultPlanner) pausedLeader() bool {
+	n := f.w.leader()
+	if n == nil || len(f.w.nodes) == 1 || !n.clientUp {
+		return false
+	}
+	timeout := 2 * int64(f.w.plan.Raft.ElectionTicks) * f.w.plan.Raft.TickMicros
+	still := f.d.between(timeout, 3*timeout)
+	f.w.perform(Action{Verb: "pause", Who: is(n.id), Micros: still})
+	alone := f.d.between(0, 5*millisecond)
+	a := Action{Verb: "isolate", Who: is(n.id), For: still + f.d.between(millisecond, timeout)}
+	f.w.strikeAfter(alone, func() {
+		if f.running {
+			f.w.perform(a)
+		}
+	})
+	return true
+}
