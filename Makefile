@@ -46,6 +46,7 @@ test: ## all tests: units with the race detector, simulator seeds, real processe
 	$(GO) test -race $(RACE)
 	$(GO) test $(PLAIN)
 	$(GO) test -count=1 $(FRESH)
+	$(GO) run ./sim/mutants -sample 60s
 
 race: ## every test with the race detector, the simulator's too (slow)
 	$(GO) test -race -timeout 60m ./...
@@ -65,8 +66,8 @@ examples: ## every example program, in all languages, against clusters whose lea
 sim: build ## run the simulator over SEEDS=1..5000
 	$(BIN)/holdfast sim --seeds $(SEEDS)
 
-mutants: ## plant known bugs, one at a time, and see that the simulator finds each: a table, an error for survivors (hours)
-	$(GO) run ./sim/mutants
+mutants: ## plant known bugs, one at a time, and see that the simulator finds each: a table, an error for survivors (hours; goes on where it was ended)
+	$(GO) run ./sim/mutants; code=$$?; $(GO) run ./sim/mutants -readme && exit $$code
 
 clients: ## the libraries that people use (Go, Python, Node, Java), from their registries, against a server
 	HOLDFAST_CLIENTS=$(CLIENTS) $(GO) test -count=1 -v ./internal/clients/...

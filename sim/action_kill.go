@@ -64,6 +64,11 @@ func (f *faultPlanner) pausedLeader() bool {
 	f.w.perform(Action{Verb: "pause", Who: is(n.id), Micros: still})
 	alone := f.d.between(0, 5*millisecond)
 	a := Action{Verb: "isolate", Who: is(n.id), For: still + f.d.between(millisecond, timeout)}
+	if f.d.percent(40) {
+		// What its clients write there is still on the way to the disk when the
+		// new leader overwrites it.
+		f.w.perform(Action{Verb: "slowdisk", Who: is(n.id), Micros: f.d.between(timeout/2, 2*timeout), For: a.For})
+	}
 	f.w.strikeAfter(alone, func() {
 		if f.running {
 			f.w.perform(a)

@@ -73,3 +73,23 @@ func fulfils(c *raft.Configuration, change *raft.ConfigChange) bool {
 	}
 	return true
 }
+
+// checkConfigured is R9 for every member: the configuration that it obeys is not
+// older than the last one at or below its commit index, wherever it has that
+// from: the log, a snapshot of its own, or one that was sent to it.
+func (n *Node) checkConfigured(commit raft.Index) {
+	if commit == n.last.commit {
+		return
+	}
+	configs := n.w.oracle.configs
+	for i := len(configs) - 1; i > 0; i-- {
+		if configs[i].index > commit {
+			continue
+		}
+		if at := raftOf(n.rep).ConfigAt(); at.Index < configs[i].index {
+			n.w.unsafe("R9 equal index, equal configuration", uint8(n.id), "n%d has committed %d and obeys the configuration of %d; that of %d is %v",
+				n.id, commit, at.Index, configs[i].index, configs[i].config)
+		}
+		return
+	}
+}

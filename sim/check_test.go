@@ -88,6 +88,12 @@ func TestChecksSee(t *testing.T) {
 			w.load.locks.acquired(w.load.clients[0], 5)
 			w.load.locks.acquired(w.load.clients[1], 5)
 		}},
+		"a configuration that is out of date": {"R9", func(w *World) {
+			n := w.leader()
+			at := raftOf(n.rep).ConfigAt().Index + 1
+			w.oracle.configs = append(w.oracle.configs, committedConfig{index: at})
+			n.checkConfigured(at)
+		}},
 		"a change that was answered and not made": {"R9", func(w *World) {
 			w.leader().checkChanged(&raft.ConfigChange{Remove: []raft.NodeID{1}}, 0)
 		}},

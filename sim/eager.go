@@ -26,6 +26,10 @@ func (l *workload) readBack(o *op) {
 	if !o.write() || o.client == c.id || !d.percent(l.w.plan.Load.EagerPercent) {
 		return
 	}
+	if grant, ok := o.body.(*state.LeaseGrantRequest); ok {
+		l.renewLate(o, grant.TTL)
+		return
+	}
 	l.w.at(d.between(0, 2*millisecond), whatClient, 0, func() {
 		if c.stop || c.busy != nil {
 			return
@@ -56,4 +60,20 @@ func (l *workload) anyLeader(d draw, otherwise raft.NodeID) raft.NodeID {
 		return otherwise
 	}
 	return list[d.IntN(len(list))]
+}
+
+// renewLate tries to renew a lease at about the time at which its leader gives
+// it up: an answer then is either in time, or that it is gone.
+func (l *workload) renewLate(o *op, ttl int64) {
+	c, d := l.eager, l.w.loadDraw
+	for range 3 {
+		late := d.between(ticksWaitingMax, 4*ticksWaitingMax) * l.w.plan.Raft.TickMicros
+		l.w.at(ttl*second+late-(l.w.now-o.call), whatClient, 0, func() {
+			if c.stop || c.busy != nil {
+				return
+			}
+			c.node = l.anyLeader(d, l.anyMember(d))
+			c.send(&op{kind: opKeepAlive, lease: o.lease})
+		})
+	}
 }

@@ -73,6 +73,9 @@ func (f *faultPlanner) slowDisk() bool {
 	if n == nil {
 		return false
 	}
+	if l := f.w.leader(); l != nil && f.d.percent(30) {
+		n = l // the others may commit what its own disk doesn't have yet
+	}
 	slow := f.d.between(1, 20) * pick(f.d, millisecond, 10*millisecond, 100*millisecond, 3*second)
 	nodes := []*Node{n}
 	if f.d.percent(15) {

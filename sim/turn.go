@@ -109,6 +109,7 @@ func (n *Node) afterCore(t turnInfo, out *replica.Output) {
 	n.checkFollows(t.bid, role, term)
 	n.checkMonotonic(term, commit)
 	n.checkLeads(role, commit)
+	n.checkConfigured(commit)
 	if role != n.last.role || term != n.last.term {
 		w.trace.mark(w.now, whatRole, uint8(n.id), uint64(role), uint64(term), uint64(commit))
 	}

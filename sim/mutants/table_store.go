@@ -80,7 +80,8 @@ var leaseMutants = []mutant{
 	}},
 	{id: "66b", name: "a keep-alive counts that an earlier term's leader confirmed", edits: []edit{
 		{"server/replica/apply_leases.go", "	if a.lessor.term == 0 || a.lessor.term != round.Term {\n		return Reply{Err: ErrLeaderChanged}\n	}\n	lease, ok := a.state.Lease(id)\n	if !ok || a.lessor.ending(id) {", "	if a.lessor.term == 0 {\n		return Reply{Err: ErrLeaderChanged}\n	}\n	lease, ok := a.state.Lease(id)\n	if !ok || a.lessor.ending(id) {"},
-	}},
+	}, harmless: "who leads now has begun every lease afresh when it was elected, after the other term's round, so the renewal " +
+		"moves nothing and promises no more than is kept; and a lease that ended in between is gone from the state that answers"},
 	{id: "66c", name: "the revocation of an earlier leader counts", edits: []edit{
 		{"server/state/lease.go", "	if q.Expired && proposed != committed {", "	if q.Expired && proposed > committed {"},
 	}, harmless: "commands get their term when the leader appends them, in the turn in which it checks that the lessor that " +
@@ -91,7 +92,8 @@ var leaseMutants = []mutant{
 	}},
 	{id: "65b", name: "a new leader gives leases no more than their TTL", edits: []edit{
 		{"server/replica/apply_leases.go", "	grace := uint64(a.cfg.ElectionTicks)\n", "	grace := uint64(0)\n"},
-	}},
+	}, harmless: "whoever was promised time had asked before the quorum's echo, and that quorum elected the new leader later: " +
+		"its whole TTL from then on is enough. The grace is etcd's, for clients that are slow to find the new leader"},
 	{id: "66e", name: "a keep-alive is answered and moves no deadline", edits: []edit{
 		{"server/replica/apply_leases.go", "	a.lessor.extend(id, round.Start+a.life(lease.TTL))\n", ""},
 	}},
