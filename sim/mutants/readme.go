@@ -21,13 +21,31 @@ func readme(list []mutant, known *results) []byte {
 	rows := known.inOrder(list)
 	t := count(rows)
 	judged := t.bySim + t.byTests + t.survived
-	fmt.Fprintf(&b, "%d mistakes, %d of them judged: %s. %d of %d that the simulator is asked about died within 1,000 seeds, %d within 10.\n\n",
-		len(list), judged, &t, t.within(1000), t.bySim+t.survived, t.within(10))
+	fmt.Fprintf(&b, "%d mistakes, %d of them judged: %s. %d of %d that the simulator is asked about died, %d within 10 seeds. The last column counts the seeds that were needed, or that saw nothing.\n\n",
+		len(list), judged, &t, t.bySim, t.bySim+t.survived, t.within(10))
 	readmeTable(&b, rows, "## Judged by the simulator", "seeds", func(o *outcome) bool { return !o.unjudged() && o.Verdict != "test" })
 	readmeTable(&b, rows, "## Judged by the tests of a package\n\nThe simulator never gets there.", "", func(o *outcome) bool { return o.Verdict == "test" })
 	readmeTable(&b, rows, "## Harmless\n\nNobody can tell them from the original; the reason stands beside.", "", func(o *outcome) bool { return o.Harmless != "" })
 	readmeTable(&b, rows, "## Waiting\n\nMistakes in what isn't built yet.", "", func(o *outcome) bool { return o.Waits != "" })
+	readmeRest(&b, list, rows)
 	return b.Bytes()
+}
+
+// readmeRest names what has no result.
+func readmeRest(b *bytes.Buffer, list []mutant, rows []outcome) {
+	known := map[string]bool{}
+	for i := range rows {
+		known[rows[i].Mutant] = true
+	}
+	var rest []string
+	for i := range list {
+		if !known[list[i].id] {
+			rest = append(rest, list[i].id)
+		}
+	}
+	if len(rest) > 0 {
+		fmt.Fprintf(b, "## Not judged since they were written or changed\n\n%s\n", strings.Join(rest, ", "))
+	}
 }
 
 func readmeTable(b *bytes.Buffer, rows []outcome, title, seeds string, wanted func(*outcome) bool) {
@@ -42,7 +60,7 @@ func readmeTable(b *bytes.Buffer, rows []outcome, title, seeds string, wanted fu
 		if !wanted(o) {
 			continue
 		}
-		fmt.Fprintf(b, "| %s | %s | %s |", o.Mutant, cell(o.Name), cell(strings.TrimPrefix(verdictText(o), "killed by ")))
+		fmt.Fprintf(b, "| %s | %s | %s |", o.Mutant, cell(o.Name), cell(bare(o)))
 		if seeds != "" {
 			fmt.Fprintf(b, " %d |", o.Seeds)
 		}
@@ -51,7 +69,20 @@ func readmeTable(b *bytes.Buffer, rows []outcome, title, seeds string, wanted fu
 	b.WriteByte('\n')
 }
 
+// bare is a verdict without the word that its table has for a title. Who
+// survived all seeds that were tried may need more.
+func bare(o *outcome) string {
+	if o.survived() {
+		return "nothing, so far"
+	}
+	text := verdictText(o)
+	for _, title := range [...]string{"killed by ", "harmless: ", "waits for "} {
+		text = strings.TrimPrefix(text, title)
+	}
+	return text
+}
+
 // cell keeps a text inside its column.
 func cell(text string) string {
-	return strings.NewReplacer("|", "\\|", "\n", " ", "harmless: ", "", "waits for ", "").Replace(text)
+	return strings.NewReplacer("|", "\\|", "\n", " ").Replace(text)
 }

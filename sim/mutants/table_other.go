@@ -5,6 +5,13 @@ package main
 var otherMutants = []mutant{
 	{id: "25", name: "lease reads go on while a transfer is under way, or after a clock has stepped", waits: "lease reads"},
 	{id: "44", name: "a damaged entry is answered like one that was never there", waits: "a damaged log that heals from its peers"},
-	{id: "68", name: "a lock is given before the own key is the first", waits: "the lock service"},
-	{id: "69", name: "the operations inside a transaction are not checked for permission", waits: "authentication"},
+	{id: "68", name: "a lock is given before the own key is the first", edits: []edit{
+		{"server/api/lock.go", "len(owner) == 0 || owner[0].CreateRevision == mine {", "len(owner) == 0 || owner[0].CreateRevision <= mine {"},
+	}, tests: "./server/api"},
+	{id: "69a", name: "the operations inside an inner transaction are not checked for permission", edits: []edit{
+		{"server/state/permit.go", "		return p.txn(op.Txn)\n", "		return nil\n"},
+	}, tests: "./server/state"},
+	{id: "69b", name: "the value before a put is told without the permission to read", edits: []edit{
+		{"server/state/permit.go", "	if b.PrevKV {\n		return p.keys(auth.Read, b.Key, nil)\n	}\n	return nil\n}\n\nfunc (p permitter) delete", "	return nil\n}\n\nfunc (p permitter) delete"},
+	}, tests: "./server/state"},
 }
