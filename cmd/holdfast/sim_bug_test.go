@@ -33,7 +33,7 @@ func TestSimBugList(t *testing.T) {
 		t.Skip("needs Go")
 	}
 	list, _, err := runSim(t, "--bug", "list")
-	if err != nil || !strings.Contains(list, "noticed by") || strings.Contains(list, "vote") {
+	if err != nil || !strings.Contains(list, "noticed by") || strings.Contains(list, "told before it is on disk") {
 		t.Errorf("%v: %s", err, list)
 	}
 	one, _, err := runSim(t, "--bug", "6", "--reveal")
