@@ -15,6 +15,7 @@ var networkVerbs = []verb{
 	{"cut", []param{pLinks, pFor}, doCut, "frames are lost on these links: 1>2 one way, 1-2 both"},
 	{"flap", []param{pWho, pPeer, pMicros, pCount("times")}, doFlap, "the link between the two goes and comes, for the duration each, so many times"},
 	{"slow", []param{pLinks, pMicros, pFor}, doSlow, "frames on these links take so much longer"},
+	{"reconnect", nil, doReconnect, "every partition, isolate, cut and slow ends; what is down stays down"},
 	{"hide", []param{pWho, pWord(true, "noticed"), pFor}, doHide,
 		"clients don't reach the member; noticed: their connections break, otherwise they learn it by timeouts"},
 	{"hint", []param{pWho, pWord(false, "closed", "unreachable"), pPeer}, doHint,
@@ -42,7 +43,7 @@ func doCut(w *World, a *Action) bool { return w.cutFor(w.links(a.Links), a.For) 
 // cutFor blocks links for a while, or until heal.
 func (w *World) cutFor(links [][2]raft.NodeID, micros int64) bool {
 	if len(links) > 0 {
-		w.faults.lastFor(micros, w.faults.cut(links))
+		w.faults.lasts(&repair{link: true, undo: w.faults.cut(links)}, micros)
 	}
 	return len(links) > 0
 }
@@ -76,7 +77,16 @@ func doIsolate(w *World, a *Action) bool {
 	if n == nil || len(w.nodes) == 1 {
 		return false
 	}
-	w.faults.lastFor(a.For, w.faults.isolate(n))
+	w.faults.lasts(&repair{link: true, undo: w.faults.isolate(n)}, a.For)
+	return true
+}
+
+func doReconnect(w *World, _ *Action) bool {
+	for _, r := range w.faults.heals {
+		if r.link {
+			w.faults.mend(r)
+		}
+	}
 	return true
 }
 
@@ -94,11 +104,11 @@ func doSlow(w *World, a *Action) bool {
 	for _, l := range links {
 		w.net.slow[l[0]][l[1]] += a.Micros
 	}
-	w.faults.lastFor(a.For, func() {
+	w.faults.lasts(&repair{link: true, undo: func() {
 		for _, l := range links {
 			w.net.slow[l[0]][l[1]] -= a.Micros
 		}
-	})
+	}}, a.For)
 	return len(links) > 0
 }
 

@@ -93,7 +93,7 @@ func (w *World) checkRefusals() {
 		if o.said == AnswerRefused && out != nil && out.applied {
 			w.unsafe("R10 a refused request has no effect", uint8(o.node.id), "%s was refused (%v) and applied at index %d", o.text(), o.err, out.index)
 		}
-		if p, ok := o.body.(*mvcc.PutRequest); ok && !p.IgnoreValue && w.oracle.model.values[string(p.Value)] > 1 {
+		if p, ok := o.body.(*mvcc.PutRequest); ok && !p.IgnoreValue && !o.given && w.oracle.model.values[string(p.Value)] > 1 {
 			w.unsafe("R10 a write is applied at most once", uint8(o.node.id), "%s: value %q was written %d times", o.text(), p.Value, w.oracle.model.values[string(p.Value)])
 		}
 	}

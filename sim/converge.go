@@ -17,10 +17,12 @@ func (w *World) converge(p Phase) {
 	w.load.resume()
 	w.runUntil(w.now+second, nil)
 	w.awaitWrites(began)
-	if p == PhaseConverge && w.plan.Seed%3 == 0 {
-		w.calmTransfer()
+	if w.plan.Load.Clients > 0 {
+		if p == PhaseConverge && w.plan.Seed%3 == 0 {
+			w.calmTransfer()
+		}
+		w.runUntil(w.now+w.plan.Converge, w.everyTenMillis(func() bool { return w.count[CountOps] >= opsMin }))
 	}
-	w.runUntil(w.now+w.plan.Converge, w.everyTenMillis(func() bool { return w.count[CountOps] >= opsMin }))
 	w.load.quiet()
 	end := w.now + w.plan.Converge
 	if !w.runUntil(end, w.everyTenMillis(w.converged)) {
@@ -38,6 +40,9 @@ func (w *World) awaitWrites(began int64) {
 			}
 		}
 		return false
+	}
+	if w.plan.Load.Clients == 0 {
+		done = w.probe()
 	}
 	if !w.runUntil(w.now+w.plan.Converge, w.everyTenMillis(done)) {
 		w.fail(Stuck, "V1 a leader takes writes", 0, "%s after the last fault: %s", micros(w.now-began), w.standing())

@@ -145,6 +145,7 @@ type faultPlanner struct {
 // repair undoes one fault.
 type repair struct {
 	done bool
+	link bool // of the network between members
 	undo func()
 }
 
@@ -179,7 +180,10 @@ func (f *faultPlanner) outage() int64 { return max(1, f.d.around(f.w.plan.Outage
 
 // lastFor records a fault that ends by itself after a while (0: not), or by heal.
 func (f *faultPlanner) lastFor(micros int64, undo func()) {
-	r := &repair{undo: undo}
+	f.lasts(&repair{undo: undo}, micros)
+}
+
+func (f *faultPlanner) lasts(r *repair, micros int64) {
 	f.heals = append(f.heals, r)
 	if micros > 0 {
 		f.w.at(micros, whatHeal, 0, func() { f.mend(r) })

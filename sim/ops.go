@@ -83,6 +83,7 @@ type op struct {
 	// this operation was called: a linearizable answer is at least as new.
 	floor   int64
 	request *replica.Request // nil: it never arrived
+	given   bool             // by a scenario: its value may repeat
 	answer  Answer
 	said    Answer // by the server, even if the client never heard it
 	err     error

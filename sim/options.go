@@ -13,6 +13,8 @@ type Options struct {
 	// swarm draws no faults then. With a run's own Result.Script it is that run
 	// again.
 	Script []Action
+	// Scenario, if not nil, is the story to play; seed and size are its own.
+	Scenario *Scenario
 	// Trace, if not nil, gets one line an event; TraceJSON makes it NDJSON.
 	Trace     io.Writer
 	TraceJSON bool

@@ -41,6 +41,8 @@ type Plan struct {
 	// Stable: before all is mended, some links stay cut for good, and the
 	// leadership must settle in spite of that.
 	Stable bool
+	// Drawn: from the seed; else a scenario's own.
+	Drawn bool
 }
 
 // RaftKnobs are raft's timing and limits.
@@ -122,7 +124,7 @@ type LoadKnobs struct {
 // newPlan draws a plan. The order of the draws is part of the replay promise.
 func newPlan(o Options) Plan {
 	d := newDraw(o.Seed, "plan")
-	p := Plan{Seed: o.Seed}
+	p := Plan{Seed: o.Seed, Drawn: true}
 	p.Nodes = pick(d, 3, 3, 3, 5, 3, 4, 5, 1, 2, 3)
 	if o.Nodes != 0 {
 		p.Nodes = o.Nodes

@@ -39,7 +39,7 @@ func Run(o Options) (r Result) {
 	if o.Trace != nil && !o.TraceJSON {
 		w.plan.Print(o.Trace)
 	}
-	w.run(o.Script)
+	w.run(o)
 	if o.Porcupine {
 		w.checkHistory(w.history())
 	}

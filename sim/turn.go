@@ -30,6 +30,7 @@ func (n *Node) before(a *actor, batch []replica.Event) turnInfo {
 			t.work = n.syncMicros()
 			n.disk.busy = n.w.now + t.work
 			n.checkWrites(t.persist)
+			n.w.noteWrites(t.persist)
 			n.shadow.begin(t.persist)
 		}
 	case replica.ToApply:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast-db/holdfast/raft"
+	"github.com/holdfast-db/holdfast/server/state"
 )
 
 // World is one run: a cluster, its network and disks, its clients and the
@@ -21,9 +22,15 @@ type World struct {
 	// run, where the swarm's faults come from a stream that a script does without.
 	netDraw, diskDraw, faultDraw, loadDraw, nodeDraw, reactions draw
 
-	script []Action               // what was done to this world so far
-	names  map[string]raft.NodeID // given by a scenario
-	asked  int64                  // when the membership was last to be changed
+	script []Action // what was done to this world so far
+	asked  int64    // when the membership was last to be changed
+
+	// Of a scenario: names it gave, puts by their labels, how many clients it had,
+	// and which entries hold the requests (nil: nobody asks).
+	names   map[string]raft.NodeID
+	labels  map[string]*op
+	tellers int
+	placed  map[state.RequestID][]raft.EntryID
 
 	nodes   []*Node // by id-1; ids are never used again
 	net     *network
@@ -63,6 +70,12 @@ func (p Phase) String() string {
 
 func newWorld(o Options) *World {
 	plan := newPlan(o)
+	if o.Scenario != nil {
+		var err error
+		if plan, err = o.Scenario.plan(); err != nil {
+			panic(err) // it was parsed, so it has one
+		}
+	}
 	w := &World{plan: plan, trace: newTrace(o.Trace, o.TraceJSON), count: Counters{}}
 	w.netDraw = newDraw(plan.Seed, "net")
 	w.diskDraw = newDraw(plan.Seed, "disk")
@@ -70,7 +83,10 @@ func newWorld(o Options) *World {
 	w.loadDraw = newDraw(plan.Seed, "load")
 	w.nodeDraw = newDraw(plan.Seed, "node")
 	w.reactions = newDraw(plan.Seed, "reactions")
-	w.names = map[string]raft.NodeID{}
+	w.names, w.labels = map[string]raft.NodeID{}, map[string]*op{}
+	if o.Scenario != nil {
+		w.placed = map[state.RequestID][]raft.EntryID{}
+	}
 	w.net = newNetwork(w)
 	w.oracle = newOracle(w)
 	w.elected = newElections(w)
@@ -158,12 +174,15 @@ const (
 )
 
 // run lives a whole life: warm-up, chaos, convergence, blackout, full check.
-func (w *World) run(script []Action) {
+func (w *World) run(o Options) {
 	w.build()
 	w.enter(PhaseWarmup)
-	if script != nil {
-		w.follow(script)
-	} else {
+	switch {
+	case o.Scenario != nil:
+		w.followScenario(o.Scenario)
+	case o.Script != nil:
+		w.follow(o.Script)
+	default:
 		w.swarm()
 	}
 	w.end()

@@ -49,6 +49,7 @@ type simFlags struct {
 	twice     bool
 	porcupine bool
 	keepGoing bool
+	scenario  string
 }
 
 func newSimCommand() *cobra.Command {
@@ -60,6 +61,7 @@ func newSimCommand() *cobra.Command {
 	}
 	fs := c.Flags()
 	fs.Uint64Var(&f.seed, "seed", 1, "the run")
+	fs.StringVar(&f.scenario, "scenario", "", "play the story in this file (sim/scenarios/README.md tells the language)")
 	fs.StringVar(&f.seeds, "seeds", "", "runs A..B, both included")
 	fs.DurationVar(&f.duration, "for", 0, "go on with seed after seed for so long")
 	fs.IntVar(&f.nodes, "nodes", 0, "members at the start, 1 to 9 (0: drawn from the seed)")
@@ -118,6 +120,15 @@ func (f *simFlags) options(seed uint64) sim.Options {
 // one runs a single seed and tells its story.
 func (f *simFlags) one(c *cobra.Command) error {
 	o := f.options(f.seed)
+	if f.scenario != "" {
+		text, err := os.ReadFile(f.scenario)
+		if err != nil {
+			return exitWith(exitUsage, err)
+		}
+		if o.Scenario, err = sim.ParseScenario(string(text)); err != nil {
+			return exitWith(exitUsage, fmt.Errorf("%s: %w", f.scenario, err))
+		}
+	}
 	if f.trace != "" {
 		file, err := os.Create(f.trace)
 		if err != nil {
