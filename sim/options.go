@@ -9,6 +9,9 @@ type Options struct {
 	Nodes int
 	// Chaos is the length of the fault phase in µs; 0: drawn.
 	Chaos int64
+	// Faults, if not empty, are the groups or kinds of faults that may happen
+	// (FaultNames); else the seed draws which do.
+	Faults []string
 	// Script, if not nil, is what is done to the world, in order of time; the
 	// swarm draws no faults then. With a run's own Result.Script it is that run
 	// again.

@@ -149,6 +149,7 @@ func newPlan(o Options) Plan {
 		p.ClockPPM = pick[int64](d, 500, 10_000, 100_000)
 	}
 	p.ReplaceDamaged, p.BeyondBudget = d.percent(60), d.percent(6)
+	p.restrict(o.Faults)
 	return p
 }
 

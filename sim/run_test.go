@@ -97,6 +97,9 @@ func TestTraceChangesNothing(t *testing.T) {
 	if asText.Hash != plain.Hash || asJSON.Hash != plain.Hash {
 		t.Errorf("hash %016x, with a trace %016x, %016x", plain.Hash, asText.Hash, asJSON.Hash)
 	}
+	if !strings.Contains(lines.String(), `"reason":"election won"`) {
+		t.Error("a trace without the reasons of decisions")
+	}
 	if !strings.Contains(text.String(), "leads in term") || strings.Count(lines.String(), "\n") < 1000 {
 		t.Errorf("a trace without its story: %d bytes, %d lines", text.Len(), strings.Count(lines.String(), "\n"))
 	}

@@ -13,12 +13,15 @@ import (
 // converge, lose its power, and come back with everything.
 type Scenario struct {
 	// Seed decides what the file leaves open: timeouts, delays, the fate of what
-	// a crash finds un-synced. Nodes is the first size of the cluster.
+	// a crash finds un-synced. Nodes is the first size of the cluster
+	// (0, with Swarm: drawn from the seed).
 	Seed  uint64
 	Nodes int
 	// Swarm: all settings are drawn from the seed, as for holdfast sim --seed.
 	// Without it they are those of production on a quiet network.
 	Swarm bool
+	// Faults restricts what the settings of a swarm bring with them (Options).
+	Faults []string
 	// Clients work in the background; without Swarm only then.
 	Clients  int
 	settings []setting
@@ -50,7 +53,7 @@ const scenarioMax = 1 << 20
 
 // ParseScenario reads a scenario. The error is a *ParseError.
 func ParseScenario(text string) (*Scenario, error) {
-	s := &Scenario{Seed: 1, Nodes: 3}
+	s := &Scenario{Seed: 1}
 	if len(text) > scenarioMax {
 		return nil, &ParseError{Line: 1, Column: 1, Text: "a scenario has at most a megabyte"}
 	}
@@ -62,6 +65,9 @@ func ParseScenario(text string) (*Scenario, error) {
 		if err := s.line(t, strings.TrimSpace(line)); err != nil {
 			return nil, err
 		}
+	}
+	if !s.Swarm && s.Nodes == 0 {
+		s.Nodes = 3
 	}
 	if _, err := s.plan(); err != nil {
 		return nil, err
@@ -101,7 +107,7 @@ func (s *Scenario) line(t *tokens, text string) error {
 // setup reads a line of the head; false: it is none.
 func (s *Scenario) setup(t *tokens) (bool, error) {
 	switch t.peek() {
-	case "seed", "nodes", "clients", "swarm", "set":
+	case "seed", "nodes", "clients", "swarm", "faults", "set":
 	default:
 		return false, nil
 	}
@@ -123,6 +129,13 @@ func (s *Scenario) setup(t *tokens) (bool, error) {
 		return true, first(err, t.rest())
 	case "swarm":
 		s.Swarm = true
+		return true, t.rest()
+	case "faults":
+		before := *t
+		s.Faults = strings.Split(t.next(), ",")
+		if CheckFaults(s.Faults) != nil {
+			return true, before.want("a list of faults, or of groups of them (partition,crash)")
+		}
 		return true, t.rest()
 	default:
 		if t.done() {
@@ -209,6 +222,9 @@ func Script(o Options, actions []Action) string {
 	b.WriteString("seed " + decimal(int64(o.Seed), 1) + "\n")
 	if o.Nodes != 0 {
 		b.WriteString("nodes " + decimal(int64(o.Nodes), 1) + "\n")
+	}
+	if len(o.Faults) > 0 {
+		b.WriteString("faults " + strings.Join(o.Faults, ",") + "\n")
 	}
 	for _, a := range actions {
 		b.WriteString(a.String() + "\n")

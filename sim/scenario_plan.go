@@ -14,7 +14,7 @@ import (
 func (s *Scenario) plan() (Plan, error) {
 	p := quietPlan(s)
 	if s.Swarm {
-		p = newPlan(Options{Seed: s.Seed, Nodes: s.Nodes})
+		p = newPlan(Options{Seed: s.Seed, Nodes: s.Nodes, Faults: s.Faults})
 	}
 	if s.Clients > 0 {
 		p.Load.Clients = s.Clients

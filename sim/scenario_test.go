@@ -177,7 +177,7 @@ func FuzzParseScenario(f *testing.F) {
 		if err != nil && !errors.As(err, &at) {
 			t.Errorf("%v has no place", err)
 		}
-		if err == nil && (s.Nodes < 1 || s.Nodes > nodesMax) {
+		if err == nil && (s.Nodes < 1 && !s.Swarm || s.Nodes > nodesMax) {
 			t.Errorf("%d nodes", s.Nodes)
 		}
 	})

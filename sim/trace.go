@@ -2,10 +2,13 @@ package sim
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"io"
 
 	"github.com/cespare/xxhash/v2"
+
+	"github.com/holdfast-db/holdfast/raft"
 )
 
 // What names a kind of event in the trace.
@@ -74,10 +77,44 @@ func (t *trace) line(at int64, what What, node uint8, format string, args ...any
 		return
 	}
 	if t.json {
-		fmt.Fprintf(t.out, "{\"at\":%d,\"what\":%q,\"node\":%d,\"text\":%q}\n", at, what, node, text)
+		t.encode(&traceLine{At: at, What: what.String(), Node: node, Text: text})
 		return
 	}
 	io.WriteString(t.out, formatLine(at, what, node, text))
+}
+
+// traceLine is a line of a trace in JSON. What raft decided has a kind, a reason
+// code and numbers; where one has no meaning it is left out.
+type traceLine struct {
+	At     int64  `json:"at"` // µs
+	What   string `json:"what"`
+	Node   uint8  `json:"node"` // 0: none
+	Text   string `json:"text"`
+	Event  string `json:"event,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	Term   uint64 `json:"term,omitempty"`
+	Peer   uint64 `json:"peer,omitempty"`
+	Index  uint64 `json:"index,omitempty"`
+}
+
+func (t *trace) encode(l *traceLine) {
+	e := json.NewEncoder(t.out)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(l) // a full disk ends the trace, not the run; the writer knows
+}
+
+// decision writes what raft decided, and why.
+func (t *trace) decision(at int64, node uint8, ev raft.Event) {
+	if !t.json {
+		t.line(at, whatRole, node, "%s", ev)
+		return
+	}
+	text := ev.String()
+	t.recent.add(at, whatRole, node, text)
+	t.encode(&traceLine{
+		At: at, What: whatRole.String(), Node: node, Text: text, Event: ev.Kind.String(), Reason: ev.Reason.String(),
+		Term: uint64(ev.Term), Peer: uint64(ev.Peer), Index: uint64(ev.Index),
+	})
 }
 
 func (t *trace) verbose() bool { return t.out != nil }

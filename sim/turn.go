@@ -119,7 +119,7 @@ func (n *Node) afterCore(t turnInfo, out *replica.Output) {
 	for _, ev := range out.Trace {
 		w.count.add("raft " + ev.Kind.String())
 		if w.trace.verbose() {
-			w.trace.line(w.now, whatRole, uint8(n.id), "%s", ev)
+			w.trace.decision(w.now, uint8(n.id), ev)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/holdfast-db/holdfast/sim"
 )
@@ -50,6 +51,8 @@ type simFlags struct {
 	porcupine bool
 	keepGoing bool
 	scenario  string
+	faults    []string
+	out       string
 }
 
 func newSimCommand() *cobra.Command {
@@ -64,36 +67,63 @@ func newSimCommand() *cobra.Command {
 	fs.StringVar(&f.scenario, "scenario", "", "play the story in this file (sim/scenarios/README.md tells the language)")
 	fs.StringVar(&f.seeds, "seeds", "", "runs A..B, both included")
 	fs.DurationVar(&f.duration, "for", 0, "go on with seed after seed for so long")
-	fs.IntVar(&f.nodes, "nodes", 0, "members at the start, 1 to 9 (0: drawn from the seed)")
-	fs.DurationVar(&f.chaos, "chaos", 0, "simulated length of the fault phase (0: drawn)")
+	f.addWorld(fs)
 	fs.IntVar(&f.workers, "workers", runtime.NumCPU(), "runs at a time")
-	fs.StringVar(&f.trace, "trace", "", "write every event of the run to this file (.json or .ndjson: one JSON object a line)")
-	fs.StringVar(&f.report, "report", ".", "directory for the drawing of a failing run's history")
-	fs.StringVarP(&f.output, "output", "o", "text", "text or json")
+	fs.StringVar(&f.out, "out", "", "with several runs: add one line of JSON a seed to this file, and pass over the seeds that are in it")
+	f.addOutput(fs)
 	fs.BoolVar(&f.twice, "twice", false, "run each seed twice and compare the trace hashes")
-	fs.BoolVar(&f.porcupine, "porcupine", true, "search for a linearization by key and in windows, besides the witness")
 	fs.BoolVar(&f.keepGoing, "keep-going", false, "with several runs: don't stop at the first failure")
+	c.AddCommand(newSimShrink(), newSimReplay())
 	addSimBug(c)
 	return c
 }
 
+// addWorld adds the flags that say what world it is.
+func (f *simFlags) addWorld(fs *pflag.FlagSet) {
+	fs.IntVar(&f.nodes, "nodes", 0, "members at the start, 1 to 9 (0: drawn from the seed)")
+	fs.DurationVar(&f.chaos, "chaos", 0, "simulated length of the fault phase (0: drawn)")
+	fs.StringSliceVar(&f.faults, "faults", nil, "only these faults or groups of them:\n"+sim.FaultNames())
+	fs.BoolVar(&f.porcupine, "porcupine", true, "search for a linearization by key and in windows, besides the witness")
+}
+
+// addOutput adds the flags that say what is told of a run.
+func (f *simFlags) addOutput(fs *pflag.FlagSet) {
+	fs.StringVar(&f.trace, "trace", "", "write every event of the run to this file (.json or .ndjson: one JSON object a line)")
+	fs.StringVar(&f.report, "report", ".", "directory for the drawing of a failing run's history")
+	fs.StringVarP(&f.output, "output", "o", "text", "text or json")
+}
+
+// check finds settings that can't be meant.
+func (f *simFlags) check() error {
+	if f.nodes < 0 || f.nodes > 9 {
+		return exitWith(exitUsage, fmt.Errorf("--nodes must be 0 to 9"))
+	}
+	return exitWith(exitUsage, sim.CheckFaults(f.faults))
+}
+
 func (f *simFlags) run(c *cobra.Command) error {
 	debug.SetGCPercent(400) // a run allocates much and keeps little
-	if f.nodes < 0 || f.nodes > 9 || f.workers < 1 {
-		return exitWith(exitUsage, fmt.Errorf("--nodes must be 0 to 9, --workers at least 1"))
+	if err := f.check(); err != nil {
+		return err
+	}
+	if f.workers < 1 {
+		return exitWith(exitUsage, fmt.Errorf("--workers must be at least 1"))
 	}
 	if f.output != "text" && f.output != "json" {
 		return exitWith(exitUsage, fmt.Errorf("--output must be text or json"))
 	}
 	if f.seeds == "" && f.duration == 0 {
+		if f.out != "" {
+			return exitWith(exitUsage, fmt.Errorf("--out takes --seeds or --for; one run is told by -o json"))
+		}
 		return f.one(c)
 	}
 	first, last, err := f.span()
 	if err != nil {
 		return exitWith(exitUsage, err)
 	}
-	if f.trace != "" {
-		return exitWith(exitUsage, fmt.Errorf("--trace takes a single --seed"))
+	if f.trace != "" || f.scenario != "" {
+		return exitWith(exitUsage, fmt.Errorf("--trace and --scenario take a single run"))
 	}
 	return f.many(c, first, last)
 }
@@ -114,19 +144,60 @@ func (f *simFlags) span() (first, last uint64, err error) {
 }
 
 func (f *simFlags) options(seed uint64) sim.Options {
-	return sim.Options{Seed: seed, Nodes: f.nodes, Chaos: f.chaos.Microseconds(), Porcupine: f.porcupine}
+	return sim.Options{Seed: seed, Nodes: f.nodes, Chaos: f.chaos.Microseconds(), Faults: f.faults, Porcupine: f.porcupine}
+}
+
+// settings are what the runs of a campaign have in common.
+func (f *simFlags) settings() simSettings {
+	return simSettings{Nodes: f.nodes, Chaos: f.chaos.Seconds(), Faults: strings.Join(f.faults, ","), Porcupine: f.porcupine, Twice: f.twice}
+}
+
+// readScenario reads the file of --scenario.
+func (f *simFlags) readScenario() (*sim.Scenario, error) {
+	text, err := os.ReadFile(f.scenario)
+	if err != nil {
+		return nil, exitWith(exitUsage, err)
+	}
+	s, err := sim.ParseScenario(string(text))
+	if err != nil {
+		return nil, exitWith(exitUsage, fmt.Errorf("%s: %w", f.scenario, err))
+	}
+	return s, nil
+}
+
+// replay is the command that plays a run again.
+func (f *simFlags) replay(seed uint64) string {
+	if f.scenario != "" {
+		return "holdfast sim replay " + f.scenario
+	}
+	command := fmt.Sprintf("holdfast sim --seed %d", seed)
+	if f.nodes != 0 {
+		command += fmt.Sprintf(" --nodes %d", f.nodes)
+	}
+	if f.chaos != 0 {
+		command += fmt.Sprintf(" --chaos %v", f.chaos)
+	}
+	if len(f.faults) > 0 {
+		command += " --faults " + strings.Join(f.faults, ",")
+	}
+	return command
+}
+
+// name says which run is meant.
+func (f *simFlags) name(r *sim.Result) string {
+	if f.scenario != "" {
+		return f.scenario
+	}
+	return fmt.Sprintf("seed %d", r.Seed)
 }
 
 // one runs a single seed and tells its story.
 func (f *simFlags) one(c *cobra.Command) error {
 	o := f.options(f.seed)
 	if f.scenario != "" {
-		text, err := os.ReadFile(f.scenario)
-		if err != nil {
-			return exitWith(exitUsage, err)
-		}
-		if o.Scenario, err = sim.ParseScenario(string(text)); err != nil {
-			return exitWith(exitUsage, fmt.Errorf("%s: %w", f.scenario, err))
+		var err error
+		if o.Scenario, err = f.readScenario(); err != nil {
+			return err
 		}
 	}
 	if f.trace != "" {
@@ -139,20 +210,23 @@ func (f *simFlags) one(c *cobra.Command) error {
 	}
 	r := f.play(o)
 	if f.output == "json" {
-		return f.verdict(c, &r, printSimJSON(c, &r))
+		return f.verdict(c, &r, printJSON(c, simRow(&r)))
 	}
-	printSimResult(c.OutOrStdout(), &r)
+	f.print(c.OutOrStdout(), &r)
 	return f.verdict(c, &r, nil)
 }
 
+// runSimulation is sim.Run; tests of what follows a failure have their own.
+var runSimulation = sim.Run
+
 // play runs a seed, and with --twice once more.
 func (f *simFlags) play(o sim.Options) sim.Result {
-	r := sim.Run(o)
+	r := runSimulation(o)
 	if !f.twice || r.Failure != nil {
 		return r
 	}
 	o.Trace = nil
-	if again := sim.Run(o); again.Hash != r.Hash {
+	if again := runSimulation(o); again.Hash != r.Hash {
 		r.Class = sim.Crashed
 		r.Failure = &sim.Failure{Class: sim.Crashed, Check: "determinism", Text: fmt.Sprintf("trace hash %016x, then %016x", r.Hash, again.Hash)}
 	}
@@ -165,7 +239,7 @@ func (f *simFlags) verdict(c *cobra.Command, r *sim.Result, err error) error {
 		return err
 	}
 	f.draw(c, r)
-	return exitWith(r.Class.ExitCode(), fmt.Errorf("seed %d: %w", r.Seed, r.Failure))
+	return exitWith(r.Class.ExitCode(), fmt.Errorf("%s: %w", f.name(r), r.Failure))
 }
 
 // draw writes the history of a failing run as a page to look at.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,18 +27,37 @@ type simJSON struct {
 	Count   sim.Counters `json:"counters"`
 }
 
-func printSimJSON(c *cobra.Command, r *sim.Result) error {
-	j := simJSON{
+func simRow(r *sim.Result) *simJSON {
+	j := &simJSON{
 		Seed: r.Seed, Hash: fmt.Sprintf("%016x", r.Hash), Verdict: r.Class.String(), Events: r.Events,
 		Virtual: float64(r.Virtual) / 1e6, Count: r.Count,
 	}
 	if r.Failure != nil {
 		j.Check, j.Reason = r.Failure.Check, r.Failure.Text
 	}
-	return json.NewEncoder(c.OutOrStdout()).Encode(j)
+	return j
 }
 
-func printSimResult(w io.Writer, r *sim.Result) {
+// result is what is known of a run by its row.
+func (j *simJSON) result() *sim.Result {
+	r := &sim.Result{Seed: j.Seed, Count: j.Count}
+	for c := sim.Passed; c <= sim.Stuck; c++ {
+		if c.String() == j.Verdict {
+			r.Class = c
+		}
+	}
+	if r.Class != sim.Passed {
+		r.Failure = &sim.Failure{Class: r.Class, Check: j.Check, Text: j.Reason}
+	}
+	return r
+}
+
+func printJSON(c *cobra.Command, row *simJSON) error {
+	return json.NewEncoder(c.OutOrStdout()).Encode(row)
+}
+
+// print tells of a single run.
+func (f *simFlags) print(w io.Writer, r *sim.Result) {
 	fmt.Fprint(w, r.Plan)
 	if r.Failure != nil {
 		fmt.Fprintln(w, "the last events:")
@@ -47,49 +67,67 @@ func printSimResult(w io.Writer, r *sim.Result) {
 	}
 	fmt.Fprintf(w, "%d events in %.1f simulated seconds\n", r.Events, float64(r.Virtual)/1e6)
 	r.Count.Print(w)
-	fmt.Fprintf(w, "trace hash %016x\n%s\n", r.Hash, simVerdict(r))
+	fmt.Fprintf(w, "trace hash %016x\n%s\n", r.Hash, f.story(r))
 }
 
-func simVerdict(r *sim.Result) string {
+// story is a run's verdict, and what to do about it.
+func (f *simFlags) story(r *sim.Result) string {
 	if r.Failure == nil {
-		return fmt.Sprintf("seed %d passed", r.Seed)
+		return f.name(r) + " passed"
 	}
-	return fmt.Sprintf("seed %d failed: %v\nreplay: holdfast sim --seed %d --trace seed-%d.txt", r.Seed, r.Failure, r.Seed, r.Seed)
+	text := fmt.Sprintf("%s failed: %v\nreplay: %s --trace seed-%d.txt", f.name(r), r.Failure, f.replay(r.Seed), r.Seed)
+	if f.scenario == "" {
+		text += "\nshrink: " + strings.Replace(f.replay(r.Seed), "holdfast sim ", "holdfast sim shrink ", 1)
+	}
+	return text
 }
 
 // simTotals is the table under many runs.
 type simTotals struct {
-	runs, failed   int
-	opsMin, events int64
-	virtual        int64
-	count          sim.Counters
-	hits           map[string]int // runs in which a mark was hit
+	runs, failed int
+	opsMin       int64
+	work         simWork
+	earlier      simWork // of that, by an earlier process
+	count        sim.Counters
+	hits         map[string]int // runs in which a mark was hit
+}
+
+// simWork is what speed is measured by.
+type simWork struct {
+	runs       int
+	operations int64
+	virtual    float64 // s
 }
 
 func newSimTotals() *simTotals {
 	return &simTotals{count: sim.Counters{}, hits: map[string]int{}, opsMin: -1}
 }
 
-func (t *simTotals) add(r *sim.Result) {
+func (t *simTotals) add(row *simJSON) {
 	t.runs++
-	t.events += int64(r.Events)
-	t.virtual += r.Virtual
-	if r.Failure != nil {
+	ops := row.Count[sim.CountOps]
+	t.work.runs++
+	t.work.operations += ops
+	t.work.virtual += row.Virtual
+	passed := row.Verdict == sim.Passed.String()
+	if !passed {
 		t.failed++
 	}
-	if ops := r.Count[sim.CountOps]; r.Failure == nil && (t.opsMin < 0 || ops < t.opsMin) {
+	if passed && (t.opsMin < 0 || ops < t.opsMin) {
 		t.opsMin = ops
 	}
-	t.count.Merge(r.Count)
-	for name := range r.Count {
+	t.count.Merge(row.Count)
+	for name := range row.Count {
 		t.hits[name]++
 	}
 }
 
+// status is one line: what was done, and how fast.
 func (t *simTotals) status(elapsed time.Duration) string {
 	s := max(elapsed.Seconds(), 1e-9)
-	return fmt.Sprintf("%d runs, %d failed, %.1f runs/s, %.1f simulated hours, %d faults, %.0f operations/s",
-		t.runs, t.failed, float64(t.runs)/s, float64(t.virtual)/3.6e9, t.count[sim.CountFaults], float64(t.count[sim.CountOps])/s)
+	return fmt.Sprintf("%d runs, %d failed, %.1f runs/s, %.1f simulated hours, %d faults, %.0f operations/s, %.0f × real time",
+		t.runs, t.failed, float64(t.work.runs-t.earlier.runs)/s, t.work.virtual/3600, t.count[sim.CountFaults],
+		float64(t.work.operations-t.earlier.operations)/s, (t.work.virtual-t.earlier.virtual)/s)
 }
 
 func (t *simTotals) print(w io.Writer, elapsed time.Duration) {
@@ -97,8 +135,7 @@ func (t *simTotals) print(w io.Writer, elapsed time.Duration) {
 	for _, name := range t.count.Names() {
 		fmt.Fprintf(w, "%-40s %12d %8d\n", name, t.count[name], t.hits[name])
 	}
-	fmt.Fprintf(w, "%s; at least %d operations a run; %.0f × real time\n", t.status(elapsed), t.opsMin,
-		float64(t.virtual)/1e6/max(elapsed.Seconds(), 1e-9))
+	fmt.Fprintf(w, "%s; at least %d operations a run\n", t.status(elapsed), t.opsMin)
 }
 
 // writeSimReport draws a failing run's history into a directory.

@@ -100,8 +100,8 @@ func TestSimExitCodes(t *testing.T) {
 		if !errors.As(err, &known) || known.code != want || !strings.Contains(err.Error(), "seed 9") {
 			t.Errorf("%v: %v", class, err)
 		}
-		if !strings.Contains(simVerdict(&r), "holdfast sim --seed 9") {
-			t.Errorf("no replay command: %s", simVerdict(&r))
+		if !strings.Contains(f.story(&r), "replay: holdfast sim --seed 9") || !strings.Contains(f.story(&r), "holdfast sim shrink --seed 9") {
+			t.Errorf("no command to replay it: %s", f.story(&r))
 		}
 	}
 }
