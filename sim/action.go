@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -90,6 +91,20 @@ func (a *Action) Text() string {
 		}
 	}
 	return b.String()
+}
+
+// Members lists the members that an action names by their ids.
+func (a *Action) Members() (ids []raft.NodeID) {
+	all := append([]Who{a.Who, a.Peer}, slices.Concat(a.Groups...)...)
+	for _, l := range a.Links {
+		all = append(all, l.From, l.To)
+	}
+	for _, w := range all {
+		if w.ID != 0 && !slices.Contains(ids, w.ID) {
+			ids = append(ids, w.ID)
+		}
+	}
+	return ids
 }
 
 // perform does an action now. It is recorded if it found something to do.

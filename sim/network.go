@@ -50,15 +50,18 @@ func (n *network) send(from, to raft.NodeID, frame []byte) {
 	}
 	if !n.open(from, to) {
 		n.w.count.add("frames cut off")
+		n.w.rec.frame(n.w, from, to, frame, -1)
 		return
 	}
 	n.past.note(from, to, frame)
 	if !n.perfect && n.draw.chance(n.knobs.DropPPM) {
 		n.w.count.add("frames dropped")
+		n.w.rec.frame(n.w, from, to, frame, -1)
 		return
 	}
 	if n.draw.chance(n.links[from][to].lossPPM) {
 		n.w.count.add("frames dropped in bursts")
+		n.w.rec.frame(n.w, from, to, frame, -1)
 		return
 	}
 	n.carry(from, to, frame)
@@ -77,9 +80,11 @@ func (n *network) carry(from, to raft.NodeID, frame []byte) {
 	if !n.perfect && n.draw.chance(n.knobs.CorruptPPM) {
 		frame = n.corrupt(frame)
 		n.w.count.add("frames corrupted")
+		n.w.rec.frame(n.w, from, to, frame, delay)
 		n.w.at(delay, whatFrame, uint8(to), func() { n.arriveCorrupt(to, frame) })
 		return
 	}
+	n.w.rec.frame(n.w, from, to, frame, delay)
 	resets := n.links[from][to].resets
 	n.w.at(delay, whatFrame, uint8(to), func() {
 		if n.links[from][to].resets != resets {

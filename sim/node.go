@@ -100,6 +100,7 @@ func (n *Node) start() {
 		return
 	}
 	n.rep, n.up = rep, true
+	w.rec.started(n)
 	for id, m := range machinesOf(rep) {
 		n.actors[id] = actor{id: replica.ActorID(id), machine: m}
 	}
@@ -205,6 +206,7 @@ func (n *Node) powerLoss() {
 }
 
 func (n *Node) stop() {
+	n.w.rec.stopped(n)
 	n.w.trace.mark(n.w.now, whatCrash, uint8(n.id), n.life, 0, 0)
 	n.up = false
 	n.disk.process()

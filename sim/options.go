@@ -21,6 +21,8 @@ type Options struct {
 	// Trace, if not nil, gets one line an event; TraceJSON makes it NDJSON.
 	Trace     io.Writer
 	TraceJSON bool
+	// Record keeps what is needed to draw the run (Result.Recording).
+	Record bool
 	// Porcupine also judges the clients' history by package linearizability:
 	// witness, real time, watches, and the searches by key and in windows. The
 	// online checks always run.

@@ -18,6 +18,8 @@ type Result struct {
 	Count   Counters
 	Class   Class
 	Failure *Failure
+	// Recording is what the run looked like, if Options.Record asked for it.
+	Recording *Recording
 	// Script lists what was done to the world.
 	Script []Action
 	// Recent are the last lines of the trace before a failure.
@@ -70,6 +72,7 @@ func (w *World) result() Result {
 		Seed: w.plan.Seed, Plan: plan.String(), Hash: w.trace.hash.Sum64(), Events: w.trace.events,
 		Virtual: w.now, Count: w.count, Failure: w.failure, Script: w.script, History: w.history(),
 	}
+	r.Recording = w.rec.finish(w)
 	if w.failure != nil {
 		r.Class = w.failure.Class
 		r.Recent = w.trace.recent.list()

@@ -128,6 +128,22 @@ func rounder(µs int64) int64 {
 	return µs / unit * unit
 }
 
+// FailingScript is what was done in a run that failed, so that it can be done
+// again: a run that failed in the middle had no end of its faults, and its script
+// gets one a little later, or they would end with the last of them.
+func (r *Result) FailingScript() []Action {
+	for _, a := range r.Script {
+		if a.Verb == "heal" {
+			return r.Script
+		}
+	}
+	at := r.Virtual
+	if r.Failure != nil {
+		at = max(at, r.Failure.At) + second/2
+	}
+	return append(append([]Action{}, r.Script...), Action{At: at, Verb: "heal"})
+}
+
 // SameFailure tells whether a run failed as another did: the same check, of the
 // same class. Times and values differ once the script does.
 func SameFailure(a, b *Failure) bool {

@@ -38,6 +38,19 @@ func TestShrinkFindsTheCause(t *testing.T) {
 	})
 }
 
+// A run that failed in the middle fails again by its script, as one that reached
+// its end does.
+func TestFailingScript(t *testing.T) {
+	r := Result{Virtual: 9 * second, Failure: &Failure{At: 9 * second}, Script: []Action{{At: 3 * second, Verb: "crash", Who: is(1)}}}
+	if got := r.FailingScript(); len(got) != 2 || got[1].Verb != "heal" || got[1].At <= 9*second || len(r.Script) != 1 {
+		t.Errorf("%v", got)
+	}
+	r.Script = append(r.Script, Action{At: 8 * second, Verb: "heal"})
+	if got := r.FailingScript(); len(got) != 2 {
+		t.Errorf("%v", got)
+	}
+}
+
 // A limit on the runs is kept, and what is found by then still fails.
 func TestShrinkStops(t *testing.T) {
 	script := make([]Action, 50)
@@ -75,7 +88,7 @@ func TestShrinkARun(t *testing.T) {
 		if !forbidden(&r) {
 			continue
 		}
-		s := Shrinker{Runs: 60, Fails: func(script []Action) bool {
+		s := Shrinker{Runs: 40, Fails: func(script []Action) bool {
 			c := o
 			c.Script = script
 			played := Run(c)

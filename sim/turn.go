@@ -112,6 +112,7 @@ func (n *Node) afterCore(t turnInfo, out *replica.Output) {
 	n.checkLeads(role, commit)
 	n.checkConfigured(commit)
 	if role != n.last.role || term != n.last.term {
+		w.rec.role(n, role, term)
 		w.trace.mark(w.now, whatRole, uint8(n.id), uint64(role), uint64(term), uint64(commit))
 	}
 	n.last.role, n.last.term, n.last.commit = role, term, commit

@@ -22,8 +22,9 @@ type World struct {
 	// run, where the swarm's faults come from a stream that a script does without.
 	netDraw, diskDraw, faultDraw, loadDraw, nodeDraw, reactions draw
 
-	script []Action // what was done to this world so far
-	asked  int64    // when the membership was last to be changed
+	rec    *recorder // nil: nobody wants to see it
+	script []Action  // what was done to this world so far
+	asked  int64     // when the membership was last to be changed
 
 	// Of a scenario: names it gave, puts by their labels, how many clients it had,
 	// and which entries hold the requests (nil: nobody asks).
@@ -84,6 +85,9 @@ func newWorld(o Options) *World {
 	w.nodeDraw = newDraw(plan.Seed, "node")
 	w.reactions = newDraw(plan.Seed, "reactions")
 	w.names, w.labels = map[string]raft.NodeID{}, map[string]*op{}
+	if o.Record {
+		w.rec = &recorder{}
+	}
 	if o.Scenario != nil {
 		w.placed = map[state.RequestID][]raft.EntryID{}
 	}
@@ -160,6 +164,7 @@ func (w *World) runUntil(end int64, done func() bool) bool {
 }
 
 func (w *World) enter(p Phase) {
+	w.rec.phase(w.now, p)
 	w.phase, w.entered = p, w.now
 	w.trace.mark(w.now, whatPhase, 0, uint64(p), 0, 0)
 	w.trace.line(w.now, whatPhase, 0, "%s", p)

@@ -89,7 +89,7 @@ func (f *simFlags) addWorld(fs *pflag.FlagSet) {
 // addOutput adds the flags that say what is told of a run.
 func (f *simFlags) addOutput(fs *pflag.FlagSet) {
 	fs.StringVar(&f.trace, "trace", "", "write every event of the run to this file (.json or .ndjson: one JSON object a line)")
-	fs.StringVar(&f.report, "report", ".", "directory for the drawing of a failing run's history")
+	fs.StringVar(&f.report, "report", ".", "directory for a page about the run: of a failing one always, of a single one if this is given")
 	fs.StringVarP(&f.output, "output", "o", "text", "text or json")
 }
 
@@ -209,6 +209,9 @@ func (f *simFlags) one(c *cobra.Command) error {
 		o.Trace, o.TraceJSON = file, strings.HasSuffix(f.trace, "json")
 	}
 	r := f.play(o)
+	if r.Failure == nil && c.Flags().Changed("report") {
+		f.draw(c, &r)
+	}
 	if f.output == "json" {
 		return f.verdict(c, &r, printJSON(c, simRow(&r)))
 	}
@@ -240,15 +243,4 @@ func (f *simFlags) verdict(c *cobra.Command, r *sim.Result, err error) error {
 	}
 	f.draw(c, r)
 	return exitWith(r.Class.ExitCode(), fmt.Errorf("%s: %w", f.name(r), r.Failure))
-}
-
-// draw writes the history of a failing run as a page to look at.
-func (f *simFlags) draw(c *cobra.Command, r *sim.Result) {
-	name, err := writeSimReport(f.report, r)
-	switch {
-	case err != nil:
-		fmt.Fprintf(c.ErrOrStderr(), "no drawing: %v\n", err)
-	case name != "":
-		fmt.Fprintf(c.ErrOrStderr(), "history drawn in %s\n", name)
-	}
 }

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -75,11 +72,7 @@ func (f *simFlags) story(r *sim.Result) string {
 	if r.Failure == nil {
 		return f.name(r) + " passed"
 	}
-	text := fmt.Sprintf("%s failed: %v\nreplay: %s --trace seed-%d.txt", f.name(r), r.Failure, f.replay(r.Seed), r.Seed)
-	if f.scenario == "" {
-		text += "\nshrink: " + strings.Replace(f.replay(r.Seed), "holdfast sim ", "holdfast sim shrink ", 1)
-	}
-	return text
+	return fmt.Sprintf("%s failed: %v\n  %s", f.name(r), r.Failure, strings.Join(f.commands(r.Seed), "\n  "))
 }
 
 // simTotals is the table under many runs.
@@ -135,15 +128,9 @@ func (t *simTotals) print(w io.Writer, elapsed time.Duration) {
 	for _, name := range t.count.Names() {
 		fmt.Fprintf(w, "%-40s %12d %8d\n", name, t.count[name], t.hits[name])
 	}
-	fmt.Fprintf(w, "%s; at least %d operations a run\n", t.status(elapsed), t.opsMin)
-}
-
-// writeSimReport draws a failing run's history into a directory.
-func writeSimReport(dir string, r *sim.Result) (name string, err error) {
-	var page bytes.Buffer
-	if drawn, err := r.Render(&page); err != nil || !drawn {
-		return "", err
+	fmt.Fprint(w, t.status(elapsed))
+	if t.opsMin >= 0 {
+		fmt.Fprintf(w, "; at least %d operations a run", t.opsMin)
 	}
-	name = filepath.Join(dir, fmt.Sprintf("seed-%d.html", r.Seed))
-	return name, os.WriteFile(name, page.Bytes(), 0o644)
+	fmt.Fprintln(w)
 }

@@ -59,26 +59,27 @@ func (f *shrinkFlags) shrink(c *cobra.Command) error {
 	s.Progress = func(script []sim.Action) {
 		status.show(fmt.Sprintf("%d actions after %d runs", len(script), s.Tried), false)
 	}
-	if !s.Fails(r.Script) {
+	script := r.FailingScript()
+	if !s.Fails(script) {
 		return exitWith(exitNo, fmt.Errorf("seed %d: its own script does not fail in the same way, so it can't be cut down (%v)", f.seed, r.Failure))
 	}
-	least := s.Shrink(r.Script)
+	least := s.Shrink(script)
 	status.clear()
 	if f.file == "" {
 		f.file = fmt.Sprintf("seed-%d.txt", f.seed)
 	}
-	if err := os.WriteFile(f.file, []byte(f.scenarioText(o, &r, least)), 0o644); err != nil {
+	if err := os.WriteFile(f.file, []byte(f.scenarioText(o, len(script), least)), 0o644); err != nil {
 		return exitWith(exitNo, err)
 	}
-	fmt.Fprintf(c.OutOrStdout(), "%d of %d actions are left after %d runs\nreplay: holdfast sim replay %s\n", len(least), len(r.Script), s.Tried, f.file)
+	fmt.Fprintf(c.OutOrStdout(), "%d of %d actions are left after %d runs\nreplay: holdfast sim replay %s\n", len(least), len(script), s.Tried, f.file)
 	return nil
 }
 
 // scenarioText is the file: what failed, and how to get it.
-func (f *shrinkFlags) scenarioText(o sim.Options, r *sim.Result, script []sim.Action) string {
+func (f *shrinkFlags) scenarioText(o sim.Options, before int, script []sim.Action) string {
 	o.Script = script
 	played := runSimulation(o)
-	head := fmt.Sprintf("Seed %d, cut down from %d to %d actions. It fails with\n%v\n", f.seed, len(r.Script), len(script), played.Failure)
+	head := fmt.Sprintf("Seed %d, cut down from %d to %d actions. It fails with\n%v\n", f.seed, before, len(script), played.Failure)
 	head = "# " + strings.ReplaceAll(strings.TrimSpace(head), "\n", "\n# ") + "\n"
 	return head + sim.Script(o, script)
 }

@@ -64,7 +64,7 @@ func TestSimShrink(t *testing.T) {
 	}
 	out, err = sub(t, "replay", file, "--report", t.TempDir())
 	var known *exitError
-	if !errors.As(err, &known) || known.code != 11 || !strings.Contains(out, "replay: holdfast sim replay "+file) {
+	if !errors.As(err, &known) || known.code != 11 || !strings.Contains(out, "holdfast sim replay "+file) || !strings.Contains(out, "least.html") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -100,7 +100,7 @@ func TestSimExitCodes(t *testing.T) {
 		if !errors.As(err, &known) || known.code != want || !strings.Contains(err.Error(), "seed 9") {
 			t.Errorf("%v: %v", class, err)
 		}
-		if !strings.Contains(f.story(&r), "replay: holdfast sim --seed 9") || !strings.Contains(f.story(&r), "holdfast sim shrink --seed 9") {
+		if !strings.Contains(f.story(&r), "holdfast sim --seed 9 --trace seed-9.trace") || !strings.Contains(f.story(&r), "holdfast sim shrink --seed 9") {
 			t.Errorf("no command to replay it: %s", f.story(&r))
 		}
 	}
