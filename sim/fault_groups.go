@@ -12,8 +12,8 @@ var faultGroups = []struct {
 	name  string
 	kinds []string
 }{
-	{"crash", []string{"kill", "power", "torn", "kill-leader", "power-all", "restart-storm", "clean-stop", "second-process"}},
-	{"process", []string{"pause", "long-pause", "stall-actor"}},
+	{"crash", []string{"kill", "power", "torn", "kill-leader", "power-all", "restart-storm", "clean-stop", "second-process", "kill-sync"}},
+	{"process", []string{"pause", "paused-leader", "long-pause", "stall-actor"}},
 	{"clock", []string{"wrong-clock", "frozen-clock"}},
 	{"network", []string{"partition", "isolate-leader", "one-way", "bridge", "ring", "flap", "slow-link", "reset-links",
 		"burst-loss", "throttle", "swizzle-clog", "reset-connection", "replay", "wrong-peer", "stale-leader"}},
