@@ -38,6 +38,9 @@ func (s *Server) run() {
 	s.driver.start()
 	s.serveMonitors()
 	s.work.Go(s.peerHTTP.serve)
+	if s.settings.compactor != nil {
+		s.work.Go(func() { s.autoCompact(s.settings.compactor) })
+	}
 	s.work.Go(guard.Run)
 	s.work.Go(s.backend.sampleRoundTrips)
 	s.work.Go(s.becomeReady)

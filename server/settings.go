@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/holdfast-db/holdfast/raft"
 )
@@ -26,6 +27,7 @@ type settings struct {
 	limits          limits
 	gates           map[string]bool // by name: every feature gate
 	tls             tlsRules
+	compactor       *compactor // nil: clients compact
 }
 
 // TickMS is the length of a tick in milliseconds. Heartbeats and elections are
@@ -42,7 +44,7 @@ func (c Config) Check() error {
 // resolve checks a Config. Errors name the flag and say what to change.
 func (c Config) resolve() (*settings, error) {
 	s := &settings{Config: c}
-	for _, step := range []func() error{s.harden, s.checkTimes, s.checkLimits, s.parseURLs, s.parseTLS, s.parseCluster, s.parseLog, s.parseGates} {
+	for _, step := range []func() error{s.harden, s.checkTimes, s.checkLimits, s.parseURLs, s.parseTLS, s.parseCluster, s.parseLog, s.parseGates, s.parseCompaction} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -173,6 +175,11 @@ func (s *settings) identify(byName map[string][]string) {
 		return 1
 	})
 	s.cluster = ClusterID(ids)
+}
+
+func (s *settings) parseCompaction() (err error) {
+	s.compactor, err = newCompactor(s.AutoCompactionMode, s.AutoCompactionRetention, time.Now())
+	return err
 }
 
 func (s *settings) parseGates() (err error) {

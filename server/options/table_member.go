@@ -145,7 +145,7 @@ func clusteringRules() []Option {
 			bind: truth(func(c *server.Config) *bool { return &c.StrictReconfigCheck })},
 		{Name: "pre-vote", Class: Inert, Why: "elections always begin with a pre-vote",
 			Help: "Ask before an election whether it can be won.", bind: truth(nowhere(true))},
-		{Name: "auto-compaction-retention", Class: Refused, Why: "it is not supported yet",
+		{Name: "auto-compaction-retention",
 			Help: "How much history to keep when compacting automatically; 0 switches it off.",
 			bind: text(func(c *server.Config) *string { return &c.AutoCompactionRetention })},
 		{Name: "auto-compaction-mode",
