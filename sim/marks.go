@@ -25,6 +25,9 @@ func Marks() []string {
 	return list
 }
 
+// MarksNeed is how many seeds, drawn without restriction, have to hit every mark.
+const MarksNeed = 2000
+
 // Missing lists the marks that were never hit.
 func Missing(total Counters) (list []string) {
 	for _, name := range Marks() {

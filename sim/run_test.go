@@ -21,9 +21,6 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// marksNeed seeds have to hit every mark.
-const marksNeed = 2000
-
 // What 200 seeds must have met, or they prove too little.
 var wanted = map[string]int64{
 	CountLeaderChanges: 20, CountTornTails: 20, CountInstalls: 20, CountConfigs: 20, CountTransfers: 20,
@@ -58,7 +55,7 @@ func TestSeeds(t *testing.T) {
 	missing := Missing(total)
 	t.Logf("%d kinds of faults, %.1f on in a run; %d of %d marks hit, not %q", FaultKinds(),
 		float64(total[CountKindsOn])/float64(*seeds), len(Marks())-len(missing), len(Marks()), missing)
-	if len(missing) > 0 && *seeds >= marksNeed {
+	if len(missing) > 0 && *seeds >= MarksNeed {
 		t.Errorf("marks never hit: %q", missing)
 	}
 	for _, name := range total.Names() {

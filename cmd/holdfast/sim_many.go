@@ -61,6 +61,10 @@ func (f *simFlags) many(c *cobra.Command, first, last uint64) error {
 		return exitWith(exitNo, fmt.Errorf("interrupted: the same command goes on from %s", f.out))
 	case interrupted.Err() != nil:
 		return exitWith(exitNo, fmt.Errorf("interrupted (with --out FILE the same command would go on)"))
+	case len(f.faults) == 0 && f.nodes == 0:
+		if err := p.totals.unmet(); err != nil {
+			return exitWith(exitNo, err)
+		}
 	}
 	return nil
 }

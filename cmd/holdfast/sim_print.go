@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,6 +84,7 @@ type simTotals struct {
 	earlier      simWork // of that, by an earlier process
 	count        sim.Counters
 	hits         map[string]int // runs in which a mark was hit
+	kindsOn      []int64        // of each run: the kinds of faults that were switched on
 }
 
 // simWork is what speed is measured by.
@@ -110,6 +112,7 @@ func (t *simTotals) add(row *simJSON) {
 		t.opsMin = ops
 	}
 	t.count.Merge(row.Count)
+	t.kindsOn = append(t.kindsOn, row.Count[sim.CountKindsOn])
 	for name := range row.Count {
 		t.hits[name]++
 	}
@@ -128,9 +131,32 @@ func (t *simTotals) print(w io.Writer, elapsed time.Duration) {
 	for _, name := range t.count.Names() {
 		fmt.Fprintf(w, "%-40s %12d %8d\n", name, t.count[name], t.hits[name])
 	}
+	missing := sim.Missing(t.count)
+	fmt.Fprintf(w, "%d of %d marks hit", len(sim.Marks())-len(missing), len(sim.Marks()))
+	if len(missing) > 0 {
+		fmt.Fprintf(w, ", not: %s", strings.Join(missing, ", "))
+	}
+	fmt.Fprintf(w, "\nof %d kinds of faults, %d were on in a run (median)\n", sim.FaultKinds(), t.medianOn())
 	fmt.Fprint(w, t.status(elapsed))
 	if t.opsMin >= 0 {
 		fmt.Fprintf(w, "; at least %d operations a run", t.opsMin)
 	}
 	fmt.Fprintln(w)
+}
+
+func (t *simTotals) medianOn() int64 {
+	if len(t.kindsOn) == 0 {
+		return 0
+	}
+	slices.Sort(t.kindsOn)
+	return t.kindsOn[len(t.kindsOn)/2]
+}
+
+// unmet is an error if a campaign was long enough to hit every mark and has not: it tested less than it seems.
+func (t *simTotals) unmet() error {
+	missing := sim.Missing(t.count)
+	if t.runs < sim.MarksNeed || len(missing) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d runs, and these were never seen: %s", t.runs, strings.Join(missing, ", "))
 }

@@ -105,3 +105,29 @@ func TestSimExitCodes(t *testing.T) {
 		}
 	}
 }
+
+// A long campaign that never met something says so; a short one may well not have.
+func TestUnmetMarks(t *testing.T) {
+	totals := newSimTotals()
+	all := sim.Counters{}
+	for _, mark := range sim.Marks() {
+		all[mark] = 1
+	}
+	less := sim.Counters{}
+	less.Merge(all)
+	delete(less, sim.Marks()[3])
+	for range sim.MarksNeed - 1 {
+		totals.add(&simJSON{Verdict: sim.Passed.String(), Count: less})
+	}
+	if err := totals.unmet(); err != nil {
+		t.Errorf("too few runs to tell: %v", err)
+	}
+	totals.add(&simJSON{Verdict: sim.Passed.String(), Count: less})
+	if err := totals.unmet(); err == nil || !strings.Contains(err.Error(), sim.Marks()[3]) {
+		t.Errorf("a mark was never hit: %v", err)
+	}
+	totals.add(&simJSON{Verdict: sim.Passed.String(), Count: all})
+	if err := totals.unmet(); err != nil {
+		t.Errorf("all marks were hit: %v", err)
+	}
+}
