@@ -14,7 +14,7 @@ post() {
 		for endpoint in ${ENDPOINTS//,/ }; do
 			answer=$(curl -s --max-time 4 "$endpoint/v3/$1" -d "$2") || continue
 			case $(jq -r '.code // 0' <<<"$answer") in
-			0) printf '%s\n' "$answer" && return ;;
+			0) printf '%s\n' "$answer" && return 0 ;; # with its 0: in a trap a bare return keeps the interrupted command's status
 			4 | 14) continue ;;
 			*) printf '%s: %s\n' "$1" "$(jq -r .message <<<"$answer")" >&2 && return 1 ;;
 			esac

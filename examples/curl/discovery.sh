@@ -10,14 +10,14 @@ set -euo pipefail
 
 register() {
 	local key="services/$1/$2" lease ttl
-	trap 'post lease/revoke "{\"ID\":\"$lease\"}" >/dev/null; echo "signed off"; exit 0' INT TERM
+	trap '[ -z "${lease-}" ] || post lease/revoke "{\"ID\":\"$lease\"}" >/dev/null; echo "signed off"; exit 0' INT TERM
 	while :; do
 		lease=$(post lease/grant "{\"TTL\":\"$TTL\"}" | jq -r .ID)
 		post kv/put "{\"key\":\"$(b64 "$key")\",\"value\":\"$(b64 "$2")\",\"lease\":\"$lease\"}" >/dev/null
 		echo "registered $key"
 		while :; do # keep the lease alive; no TTL in the answer means that it is gone: we were away for too long
 			sleep "$((TTL / 3)).3" &
-			wait $!
+			wait $! || : # a signal ends it
 			ttl=$(post lease/keepalive "{\"ID\":\"$lease\"}" | jq -r '.result.TTL // 0')
 			[ "$ttl" != 0 ] || break
 		done
