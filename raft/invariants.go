@@ -35,13 +35,19 @@ type check struct {
 	what string
 }
 
-func firstFailure(id NodeID, checks []check, numbers any) error {
-	for _, c := range checks {
-		if !c.ok {
-			return fmt.Errorf("raft: n%s: violated: %s: %+v", id, c.what, numbers)
+// firstFailure names the first row that does not hold; "" if all do. Only then is
+// there something to print: the tables are gone through after every step.
+func firstFailure(checks []check) string {
+	for i := range checks {
+		if !checks[i].ok {
+			return checks[i].what
 		}
 	}
-	return nil
+	return ""
+}
+
+func violated(id NodeID, what string, numbers any) error {
+	return fmt.Errorf("raft: n%s: violated: %s: %+v", id, what, numbers)
 }
 
 // CheckStep compares a Node before and after any input or Output: what must
@@ -49,7 +55,7 @@ func firstFailure(id NodeID, checks []check, numbers any) error {
 func CheckStep(before, after Checkpoint) error {
 	sameTerm := before.Term == after.Term
 	led := sameTerm && before.Role == Leader && after.Role == Leader
-	return firstFailure(after.ID, []check{
+	what := firstFailure([]check{
 		{before.ID == after.ID, "the same member"},
 		{after.Term >= before.Term, "terms never fall"},
 		{!sameTerm || before.Vote == 0 || after.Vote == before.Vote, "one vote a term"},
@@ -62,7 +68,11 @@ func CheckStep(before, after Checkpoint) error {
 		{after.Durable.Term >= before.Durable.Term, "durable terms never fall"},
 		{after.Issued >= before.Issued, "write numbers rise"},
 		{after.Role != Leader || before.Role == Leader && sameTerm || after.End.Term == after.Term, "a new leader opens its term"},
-	}, [2]Checkpoint{before, after})
+	})
+	if what == "" {
+		return nil
+	}
+	return violated(after.ID, what, [2]Checkpoint{before, after})
 }
 
 // CheckState verifies the invariants of a Node at rest: between any two calls
@@ -70,7 +80,7 @@ func CheckStep(before, after Checkpoint) error {
 func CheckState(n *Node) error {
 	c := n.Checkpoint()
 	w, t := &n.writer, &n.log.tail
-	err := firstFailure(c.ID, []check{
+	what := firstFailure([]check{
 		{c.Prev.Index <= c.Commit && c.Commit <= c.End.Index, "log start ≤ commit ≤ last"},
 		{c.Applied <= c.Handed && c.Handed <= c.Commit, "applied ≤ handed ≤ commit"},
 		{c.End.Term <= c.Term, "no entry of a later term"},
@@ -87,26 +97,29 @@ func CheckState(n *Node) error {
 		{n.role != Candidate || c.Vote == c.ID, "a candidate votes for itself"},
 		{c.Config.Index <= c.End.Index, "the configuration is in the log"},
 		{n.configs.stack[0].At.Index <= c.Commit, "the lowest configuration is committed"},
-	}, c)
-	if err == nil {
-		err = n.config().Check()
+	})
+	if what != "" {
+		return violated(c.ID, what, c)
 	}
-	if err == nil && n.role == Leader {
-		err = n.checkLeader()
+	if err := n.config().Check(); err != nil {
+		return err
 	}
-	return err
+	if n.role == Leader {
+		return n.checkLeader()
+	}
+	return nil
 }
 
 func (n *Node) checkLeader() error {
 	l := n.lead
-	if err := firstFailure(n.cfg.ID, []check{
+	if what := firstFailure([]check{
 		{l.noop <= n.log.last(), "the no-op is in the log"},
 		{n.log.commit < l.noop || n.config().held(n.matchOf) >= l.noop || n.configs.active().At.Index > n.log.commit,
 			"a quorum holds what the leader committed"},
 		{l.uncommittedBytes >= 0, "uncommitted bytes are counted"},
 		{l.reads.flight.number <= l.round, "the read round has begun"},
-	}, n.Checkpoint()); err != nil {
-		return err
+	}); what != "" {
+		return violated(n.cfg.ID, what, n.Checkpoint())
 	}
 	for _, m := range n.config().Members {
 		if m.ID != n.cfg.ID && l.find(m.ID) == nil {
@@ -126,12 +139,16 @@ func (n *Node) checkProgress(k int, p *progress) error {
 	for _, f := range p.inflight {
 		bytes += f.bytes
 	}
-	return firstFailure(n.cfg.ID, []check{
+	what := firstFailure([]check{
 		{k == 0 || n.lead.progress[k-1].id < p.id, "progress is sorted"},
 		{p.match < p.next && p.next <= n.log.last()+1, "match < next ≤ last+1"},
 		{p.state == Replicate || len(p.inflight) == 0, "only a pipeline has messages in flight"},
 		{bytes == p.inflightBytes, "bytes in flight are counted"},
 		{len(p.inflight) <= n.cfg.InflightMessagesMax, "messages in flight are bounded"},
 		{p.round <= n.lead.round, "no echo of a round that has not begun"},
-	}, *p)
+	})
+	if what == "" {
+		return nil
+	}
+	return violated(n.cfg.ID, what, *p)
 }

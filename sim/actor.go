@@ -16,8 +16,16 @@ type actor struct {
 	id      replica.ActorID
 	machine replica.Actor
 	queue   []replica.Event
-	running bool // a turn or its output is on the heap
-	ticks   int  // in queue
+	spare   []replica.Event // the memory of the batch before
+	out     replica.Output  // of the turn whose output does not exist yet
+	running bool            // a turn or its output is on the heap
+	ticks   int             // in queue
+	// What the heap runs: made once, since there are hundreds of thousands.
+	take, give func()
+}
+
+func (a *actor) init(n *Node, id replica.ActorID, m replica.Actor) {
+	*a = actor{id: id, machine: m, take: func() { n.turn(a) }, give: func() { n.give(a) }}
 }
 
 // ticksWaitingMax bounds the ticks that pile up before an actor that is stuck,
@@ -81,40 +89,51 @@ func (n *Node) wake(a *actor) {
 		return
 	}
 	a.running = true
-	n.later(n.w.nodeDraw.between(1, 30), whatActor, func() { n.turn(a) })
+	n.later(n.w.nodeDraw.between(1, 30), whatActor, a.take)
 }
 
 // turn lets an actor take what is in its queue, or a part of it: batches then
 // differ in size, as they do under a real scheduler.
 func (n *Node) turn(a *actor) {
 	if n.asleep(a.id) {
-		n.parked = append(n.parked, func() { n.turn(a) })
+		n.parked = append(n.parked, a.take)
 		return
 	}
+	batch := a.batch(n)
+	a.taken(n, batch)
+	t := n.before(a, batch)
+	for _, ev := range batch {
+		a.machine.Step(ev, &a.out)
+	}
+	a.machine.Flush(&a.out)
+	for _, j := range a.out.Jobs {
+		n.jobs = append(n.jobs, &running{job: j})
+	}
+	if !n.after(a, t, batch, &a.out) {
+		return // it crashed inside this turn
+	}
+	clear(batch)
+	n.later(t.work, whatOutput, a.give)
+}
+
+// batch takes events from the queue. They are good until the next turn: what
+// arrives meanwhile is kept elsewhere.
+func (a *actor) batch(n *Node) []replica.Event {
 	take := len(a.queue)
 	if take > 1 && n.w.nodeDraw.percent(20) {
 		take = 1 + n.w.nodeDraw.IntN(take)
 	}
-	batch := a.queue[:take:take]
-	a.queue = append([]replica.Event(nil), a.queue[take:]...)
-	a.taken(n, batch)
-	t := n.before(a, batch)
-	var out replica.Output
-	for _, ev := range batch {
-		a.machine.Step(ev, &out)
-	}
-	a.machine.Flush(&out)
-	for _, j := range out.Jobs {
-		n.jobs = append(n.jobs, &running{job: j})
-	}
-	if !n.after(a, t, batch, &out) {
-		return // it crashed inside this turn
-	}
-	n.later(t.work, whatOutput, func() {
-		a.running = false
-		n.emit(&out)
-		n.wake(a)
-	})
+	batch, rest := a.queue[:take], a.queue[take:]
+	a.queue, a.spare = append(a.spare[:0], rest...), a.queue
+	return batch
+}
+
+// give lets the output of the last turn exist, and goes on.
+func (n *Node) give(a *actor) {
+	a.running = false
+	n.emit(&a.out)
+	a.out.Reset()
+	n.wake(a)
 }
 
 // taken notes what leaves the queue.

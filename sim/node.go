@@ -74,12 +74,9 @@ func (n *Node) localMicros(d int64) int64 { return d * n.tickMicros / n.w.plan.R
 
 // later schedules something of this process; it is void once the process ended.
 func (n *Node) later(delay int64, what What, run func()) {
-	life := n.life
-	n.w.at(delay, what, uint8(n.id), func() {
-		if n.life == life && n.up {
-			run()
-		}
-	})
+	w := n.w
+	w.seq++
+	w.heap.push(event{at: w.now + max(delay, 0), seq: w.seq, what: what, node: uint8(n.id), run: run, proc: n, life: n.life})
 }
 
 // start boots a process on what the disk holds.
@@ -102,7 +99,7 @@ func (n *Node) start() {
 	n.rep, n.up = rep, true
 	w.rec.started(n)
 	for id, m := range machinesOf(rep) {
-		n.actors[id] = actor{id: replica.ActorID(id), machine: m}
+		n.actors[id].init(n, replica.ActorID(id), m)
 	}
 	if !n.checkRecovered() {
 		return

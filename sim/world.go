@@ -147,14 +147,16 @@ func (w *World) strikeAfter(delay int64, run func()) {
 
 // runUntil lets events happen up to a virtual time, or until done says so.
 func (w *World) runUntil(end int64, done func() bool) bool {
-	for len(w.heap) > 0 && w.heap[0].at <= end {
+	for w.heap.len() > 0 && w.heap.next() <= end {
 		e := w.heap.pop()
 		w.now = e.at
 		w.trace.mark(e.at, e.what, e.node, e.seq, 0, 0)
 		if w.seq > eventsMax {
 			w.fail(Stuck, "V4 bounded work", e.node, "%d events, the last ones of kind %s", w.seq, e.what)
 		}
-		e.run()
+		if !e.void() {
+			e.run()
+		}
 		if done != nil && done() {
 			return true
 		}

@@ -131,6 +131,20 @@ type Output struct {
 	Fatal error
 }
 
+// Reset empties the output and keeps its memory, for the next turn. What it held
+// must have been carried out or copied.
+func (o *Output) Reset() {
+	clear(o.Events)
+	clear(o.Frames)
+	clear(o.Jobs)
+	clear(o.Timers)
+	clear(o.Snapshots)
+	*o = Output{
+		Events: o.Events[:0], Frames: o.Frames[:0], Jobs: o.Jobs[:0],
+		Timers: o.Timers[:0], Snapshots: o.Snapshots[:0], Trace: o.Trace[:0],
+	}
+}
+
 // OutFrame is an encoded frame on its way to a member.
 type OutFrame struct {
 	To    raft.NodeID
