@@ -158,10 +158,7 @@ func (d *driver) carryOut(out *replica.Output) {
 	for _, ev := range out.Trace {
 		d.trace(ev)
 	}
-	clear(out.Frames)
-	clear(out.Events)
-	clear(out.Jobs)
-	*out = replica.Output{Events: out.Events[:0], Frames: out.Frames[:0], Trace: out.Trace[:0], Jobs: out.Jobs[:0]}
+	out.Reset()
 }
 
 // post gives an event to its actor.

@@ -33,6 +33,8 @@ type Log struct {
 	// marked is the position that the last mark on disk proves to be synced.
 	marked Pos
 	enc    encoder
+	// head is the memory that batches are read into.
+	head []byte
 
 	super     super // as last written, with what is to be written next
 	superFile disk.File

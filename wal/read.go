@@ -3,6 +3,7 @@ package wal
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 
 	"github.com/holdfast-db/holdfast/raft"
@@ -66,7 +67,7 @@ func (l *Log) segment(seq uint64) (*segment, error) {
 type batchReader struct {
 	seg  *segment
 	at   Pos
-	head []byte // the batch's first bytes
+	head []byte // the batch's first bytes, in the log's own buffer
 	h    header
 	rows []row
 }
@@ -78,8 +79,10 @@ func (l *Log) readSpan(s span, from, to raft.Index, bytesMax int, atLeastOne boo
 	if err != nil {
 		return nil, err
 	}
-	r := &batchReader{seg: seg, at: s.at}
-	if err := r.open(s.bytes); err != nil {
+	r := batchReader{seg: seg, at: s.at, head: l.head}
+	err = r.open(s.bytes)
+	l.head = r.head[:0]
+	if err != nil {
 		return nil, err
 	}
 	first := sort.Search(len(r.rows), func(i int) bool { return r.rows[i].id.Index >= from })
@@ -97,7 +100,7 @@ func (l *Log) readSpan(s span, from, to raft.Index, bytesMax int, atLeastOne boo
 // open reads the batch's header, or its trailer, and its identity table.
 func (r *batchReader) open(payloadBytes uint32) error {
 	total := int64(batchBlocks(int(payloadBytes))) * blockBytes
-	r.head = make([]byte, min(total, readHeadBytes))
+	r.grow(int(min(total, readHeadBytes)))
 	if err := r.read(r.head, 0); err != nil {
 		return err
 	}
@@ -112,7 +115,7 @@ func (r *batchReader) open(payloadBytes uint32) error {
 		}
 	}
 	if want := int(tableBytes(h.rows)) + headerBytes; want > len(r.head) {
-		r.head = make([]byte, want)
+		r.grow(want)
 		if err := r.read(r.head, 0); err != nil {
 			return err
 		}
@@ -129,6 +132,9 @@ func (r *batchReader) open(payloadBytes uint32) error {
 	return nil
 }
 
+// grow makes head so many bytes long; what it held is lost.
+func (r *batchReader) grow(size int) { r.head = slices.Grow(r.head[:0], size)[:size] }
+
 // read fills b from the batch's byte off on.
 func (r *batchReader) read(b []byte, off int64) error {
 	n, err := r.seg.file.ReadAt(b, r.at.Offset()+off)
@@ -141,21 +147,19 @@ func (r *batchReader) read(b []byte, off int64) error {
 	return fmt.Errorf("batch at %v: %w", r.at, err)
 }
 
-// entries reads and checks the data of neighbouring rows.
+// entries reads and checks the data of neighbouring rows. It is copied out of
+// head: what keeps an entry must not keep the block around it.
 func (r *batchReader) entries(rows []row) ([]raft.Entry, error) {
 	if len(rows) == 0 {
 		return nil, nil
 	}
 	last := rows[len(rows)-1]
 	lo, hi := rows[0].at, last.at+last.size
-	payload := r.head[headerBytes:]
-	if hi > uint64(len(payload)) {
-		payload = make([]byte, hi-lo)
-		if err := r.read(payload, headerBytes+int64(lo)); err != nil {
-			return nil, err
-		}
-	} else {
-		payload = payload[lo:hi]
+	payload := make([]byte, hi-lo)
+	if head := r.head[headerBytes:]; hi <= uint64(len(head)) {
+		copy(payload, head[lo:hi])
+	} else if err := r.read(payload, headerBytes+int64(lo)); err != nil {
+		return nil, err
 	}
 	entries := make([]raft.Entry, len(rows))
 	for i, row := range rows {

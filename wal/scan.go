@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
@@ -167,6 +168,8 @@ func (im *image) open(h header, trailer bool) item {
 	return it
 }
 
+var zeroBlock [blockBytes]byte
+
 // describe says what a gap looks like.
 func (im *image) describe(from, to uint32) string {
 	zero := true
@@ -174,9 +177,7 @@ func (im *image) describe(from, to uint32) string {
 		if im.unreadable[i] {
 			return "the disk can't read it"
 		}
-		for _, v := range im.block(i) {
-			zero = zero && v == 0
-		}
+		zero = zero && bytes.Equal(im.block(i), zeroBlock[:])
 	}
 	if zero {
 		return fmt.Sprintf("%d blocks of zeros", to-from)

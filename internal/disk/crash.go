@@ -40,7 +40,7 @@ func (m *Mem) Clone() *Mem {
 	copies := map[*inode]*inode{}
 	cloned := func(n *inode) *inode {
 		if copies[n] == nil {
-			copies[n] = n.clone()
+			copies[n] = n.clone(&c.pool)
 		}
 		return copies[n]
 	}
@@ -58,8 +58,9 @@ func (m *Mem) Clone() *Mem {
 }
 
 // clone copies an inode; both give up the pages that they now share.
-func (n *inode) clone() *inode {
+func (n *inode) clone(p *pool) *inode {
 	n.epoch = new(epoch)
+	n.lent = true
 	return &inode{
 		name:        n.name,
 		linked:      n.linked,
@@ -71,6 +72,8 @@ func (n *inode) clone() *inode {
 		stale:       maps.Clone(n.stale),
 		pending:     slices.Clone(n.pending),
 		pendingSize: n.pendingSize,
+		pool:        p,
+		lent:        true,
 	}
 }
 

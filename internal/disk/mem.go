@@ -40,6 +40,8 @@ type Mem struct {
 
 	// space bounds used; negative means no bound.
 	space, used int64
+
+	pool pool
 }
 
 // nameChange is a change of a name that is not durable yet.
@@ -146,7 +148,7 @@ func (m *Mem) Create(name string) (File, error) {
 		if m.names[name] != nil || m.dirs[name] {
 			return ErrExist
 		}
-		node := newInode(name)
+		node := newInode(name, &m.pool)
 		m.names[name] = node
 		m.changes = append(m.changes, nameChange{kind: OpCreate, new: name, node: node})
 		f = &memFile{m: m, node: node, generation: m.generation}
@@ -309,7 +311,7 @@ func (m *Mem) Lock(name string) (io.Closer, error) {
 			return ErrLocked
 		}
 		if m.names[name] == nil {
-			node := newInode(name)
+			node := newInode(name, &m.pool)
 			m.names[name] = node
 			m.changes = append(m.changes, nameChange{kind: OpCreate, new: name, node: node})
 		}

@@ -1,7 +1,6 @@
 package disk
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -64,21 +63,10 @@ func (f *memFile) WriteAt(p []byte, off int64) (int, error) {
 			n = 0
 			return err
 		}
-		f.node.record(change{kind: OpWrite, off: off, data: copied(p[:n])})
+		f.node.record(change{kind: OpWrite, off: off, data: f.node.pool.copied(p[:n])})
 		return nil
 	})
 	return n, err
-}
-
-// zeros stand for all data that is nothing else: files are filled with them ahead.
-var zeros [256 << 10]byte
-
-// copied returns data that its owner may change.
-func copied(data []byte) []byte {
-	if len(data) <= len(zeros) && bytes.Equal(data, zeros[:len(data)]) {
-		return zeros[:len(data):len(data)]
-	}
-	return bytes.Clone(data)
 }
 
 // grow takes the space that a size needs.

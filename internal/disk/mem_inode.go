@@ -43,6 +43,10 @@ type inode struct {
 	stale       map[int]*page
 	pending     []change
 	pendingSize int64
+
+	pool *pool
+	// lent: a copy of this inode reads what is in pending, too.
+	lent bool
 }
 
 // change is an un-synced write, truncation or allocation.
@@ -52,8 +56,8 @@ type change struct {
 	data []byte
 }
 
-func newInode(name string) *inode {
-	return &inode{name: name, linked: true, epoch: new(epoch), saved: map[int]*page{}}
+func newInode(name string, p *pool) *inode {
+	return &inode{name: name, linked: true, epoch: new(epoch), saved: map[int]*page{}, pool: p}
 }
 
 // space is what the file occupies, in bytes: whole pages, holes counted.
@@ -94,9 +98,13 @@ func (n *inode) own(i int, whole bool) *page {
 	if kept && p != nil && p.owner == n.epoch {
 		return p
 	}
-	fresh := &page{owner: n.epoch}
-	if p != nil && !whole {
+	fresh := n.pool.page(n.epoch)
+	switch {
+	case whole:
+	case p != nil:
 		fresh.data = p.data
+	default:
+		clear(fresh.data[:])
 	}
 	n.pages[i] = fresh
 	return fresh
@@ -189,6 +197,11 @@ func (n *inode) record(c change) {
 // sync makes everything durable except pages whose earlier sync failed and
 // that were not written since: the kernel holds them for clean.
 func (n *inode) sync() {
+	for i, p := range n.saved {
+		if p != nil && p.owner == n.epoch && p != n.page(i) {
+			n.pool.givePage(p)
+		}
+	}
 	clear(n.saved)
 	n.forget()
 }
@@ -210,6 +223,12 @@ func (n *inode) syncFailed() {
 }
 
 func (n *inode) forget() {
+	if !n.lent {
+		for i := range n.pending {
+			n.pool.giveBuffer(n.pending[i].data)
+		}
+	}
+	n.lent = false
 	clear(n.pending)
 	n.pending = n.pending[:0]
 	n.pendingSize = 0

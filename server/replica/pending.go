@@ -9,18 +9,37 @@ const pendingSlots = 1 << 16
 // leader and whose outcome isn't known yet.
 //
 // Sequence numbers are given out in order and all wait equally long, so the
-// table is a ring: the slot of seq is seq mod pendingSlots.
+// table is a ring: the slot of seq is seq mod its size, which doubles when more
+// wait at once, up to pendingSlots.
 //
 // Invariants:
-//  1. Every waiting request has low ≤ id.Seq < high, and high-low ≤ pendingSlots.
-//  2. slots[low mod pendingSlots] is waiting, or low == high.
+//  1. Every waiting request has low ≤ id.Seq < high, and high-low ≤ len(slots) ≤ pendingSlots.
+//  2. The slot of low is waiting, or low == high.
 type pending struct {
 	slots     []*Request
 	low, high uint64
 }
 
+// pendingSlotsFirst is the ring's first size: few members ever have more waiting.
+const pendingSlotsFirst = 1 << 10
+
 func newPending() pending {
-	return pending{slots: make([]*Request, pendingSlots), low: 1, high: 1}
+	return pending{slots: make([]*Request, pendingSlotsFirst), low: 1, high: 1}
+}
+
+func (p *pending) slot(seq uint64) **Request { return &p.slots[seq%uint64(len(p.slots))] }
+
+// grow makes room for seq.
+func (p *pending) grow(seq uint64) {
+	size := uint64(len(p.slots))
+	for seq-p.low >= size {
+		size *= 2
+	}
+	slots := make([]*Request, size)
+	for at := p.low; at < p.high; at++ {
+		slots[at%size] = *p.slot(at)
+	}
+	p.slots = slots
 }
 
 // add registers a request. The core's gate keeps the window (invariant 1).
@@ -32,7 +51,10 @@ func (p *pending) add(r *Request) {
 	if seq < p.low || seq-p.low >= pendingSlots {
 		panic("replica: request window overrun")
 	}
-	p.slots[seq%pendingSlots] = r
+	if seq-p.low >= uint64(len(p.slots)) {
+		p.grow(seq)
+	}
+	*p.slot(seq) = r
 	p.high = max(p.high, seq+1)
 }
 
@@ -41,8 +63,9 @@ func (p *pending) take(seq uint64) *Request {
 	if seq < p.low || seq >= p.high {
 		return nil
 	}
-	r := p.slots[seq%pendingSlots]
-	p.slots[seq%pendingSlots] = nil
+	slot := p.slot(seq)
+	r := *slot
+	*slot = nil
 	p.advance()
 	return r
 }
@@ -52,7 +75,7 @@ func (p *pending) peek(seq uint64) *Request {
 	if seq < p.low || seq >= p.high {
 		return nil
 	}
-	return p.slots[seq%pendingSlots]
+	return *p.slot(seq)
 }
 
 // expired removes and returns the oldest request if its deadline has passed.
@@ -60,14 +83,14 @@ func (p *pending) expired(now uint64) *Request {
 	if p.low == p.high {
 		return nil
 	}
-	if r := p.slots[p.low%pendingSlots]; r.deadline <= now {
+	if r := *p.slot(p.low); r.deadline <= now {
 		return p.take(r.id.Seq)
 	}
 	return nil
 }
 
 func (p *pending) advance() {
-	for p.low < p.high && p.slots[p.low%pendingSlots] == nil {
+	for p.low < p.high && *p.slot(p.low) == nil {
 		p.low++
 	}
 }
