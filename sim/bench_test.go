@@ -10,7 +10,7 @@ func BenchmarkRun(b *testing.B) {
 	for i := range b.N {
 		r := Run(Options{Seed: uint64(i + 1), Porcupine: true})
 		if r.Failure != nil {
-			b.Logf("seed %d: %v", r.Seed, r.Failure)
+			b.Fatalf("seed %d: %v", r.Seed, r.Failure)
 		}
 		virtual += r.Virtual
 		ops += r.Count[CountOps]

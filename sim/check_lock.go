@@ -1,6 +1,9 @@
 package sim
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // lockBook is K1, seen with the clients' eyes: what the lockers were told. The
 // writes that a lock guards, in the order of their revisions, never go back to
@@ -8,6 +11,7 @@ import "sort"
 type lockBook struct {
 	w       *World
 	holders map[int64]int // client by fence
+	fences  []int64       // of all holders, sorted
 	writes  []guardedWrite
 }
 
@@ -25,6 +29,8 @@ func (b *lockBook) acquired(c *client, fence int64) {
 		b.w.unsafe("K1 a lock has one holder", 0, "c%d and c%d were both given the lock at revision %d", other, c.id, fence)
 	}
 	b.holders[fence] = c.id
+	i, _ := slices.BinarySearch(b.fences, fence)
+	b.fences = slices.Insert(b.fences, i, fence)
 	for _, g := range b.writes {
 		if g.fence < fence && fence < g.revision {
 			b.w.unsafe("K1 guarded writes never interleave", 0, "c%d was given the lock at revision %d; c%d, who had it from %d, wrote at %d",
@@ -47,6 +53,12 @@ func (b *lockBook) wrote(c *client, fence, revision int64) {
 			b.w.unsafe("K1 guarded writes never interleave", 0, "c%d wrote at revision %d holding the lock of %d, after c%d at %d with the lock of %d",
 				z.client, z.revision, z.fence, a.client, a.revision, a.fence)
 		}
+	}
+	// Of those who hold it later, somebody may not have written anything yet.
+	if i, _ := slices.BinarySearch(b.fences, fence+1); i < len(b.fences) && b.fences[i] < revision {
+		next := b.fences[i]
+		b.w.unsafe("K1 guarded writes never interleave", 0, "c%d wrote at revision %d holding the lock of %d, but c%d had it from %d",
+			c.id, revision, fence, b.holders[next], next)
 	}
 	if fence >= revision {
 		b.w.unsafe("K1 guarded writes never interleave", 0, "c%d wrote at revision %d under a lock of %d", c.id, revision, fence)

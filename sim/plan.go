@@ -130,7 +130,7 @@ func newPlan(o Options) Plan {
 		p.Nodes = o.Nodes
 	}
 	p.Warmup = 1500 * millisecond
-	p.Chaos = d.between(8*second, 14*second)
+	p.Chaos = d.between(48*second, 56*second)
 	if o.Chaos != 0 {
 		p.Chaos = o.Chaos
 	}
@@ -155,7 +155,7 @@ func newPlan(o Options) Plan {
 
 func drawRaft(d draw) RaftKnobs {
 	k := RaftKnobs{
-		TickMicros:          pick[int64](d, 10, 10, 20) * millisecond,
+		TickMicros:          pick[int64](d, 10, 20, 50) * millisecond,
 		ElectionTicks:       pick(d, 10, 12, 20),
 		HeartbeatTicks:      pick(d, 1, 2, 3),
 		PeerClosedTicks:     pick(d, 0, 1, 3),
@@ -217,9 +217,8 @@ func drawDisk(d draw) DiskKnobs {
 
 func drawLoad(d draw) LoadKnobs {
 	k := LoadKnobs{
-		Clients:       pick(d, 4, 6, 10),
+		Clients:       pick(d, 3, 5, 10),
 		Keys:          pick(d, 5, 20, 60),
-		ThinkMean:     pick[int64](d, 10, 20, 35) * millisecond,
 		Timeout:       pick[int64](d, 700, 1500, 3000) * millisecond,
 		LostPPM:       pick(d, 0, 2_000, 20_000),
 		SwitchPercent: pick(d, 0, 5, 50),
@@ -230,6 +229,8 @@ func drawLoad(d draw) LoadKnobs {
 		WatchCredit:   pick(d, 1, 4, 100),
 		SlowWatcher:   pick[int64](d, 50, 5_000, 100_000, 1_000_000),
 	}
+	// So many operations a second, if each were answered at once.
+	k.ThinkMean = int64(k.Clients) * second / pick[int64](d, 22, 35, 50, 80)
 	for i := range k.Weights {
 		k.Weights[i] = opTable[i].weight
 		if opTable[i].optional && d.percent(25) {
@@ -239,6 +240,10 @@ func drawLoad(d draw) LoadKnobs {
 	return k
 }
 
+// faultsApart stretches the table's times between faults to the length of a run:
+// a cluster must also have the time to get somewhere.
+const faultsApart = 3
+
 // drawFaults switches each fault on with even odds, and gives it a rate. A run
 // without any would test little, so crash and partition stand in then.
 func drawFaults(d draw, p *Plan) {
@@ -247,7 +252,7 @@ func drawFaults(d draw, p *Plan) {
 		if !d.percent(faultTable[i].percent) {
 			continue
 		}
-		p.Faults[i] = d.between(faultTable[i].meanMin, faultTable[i].meanMax)
+		p.Faults[i] = faultsApart * d.between(faultTable[i].meanMin, faultTable[i].meanMax)
 		on++
 	}
 	if on == 0 {

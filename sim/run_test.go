@@ -17,7 +17,7 @@ var (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	debug.SetGCPercent(400) // a run allocates much and keeps little
+	debug.SetGCPercent(1200) // a run allocates much and keeps little
 	os.Exit(m.Run())
 }
 

@@ -102,7 +102,7 @@ func (f *simFlags) check() error {
 }
 
 func (f *simFlags) run(c *cobra.Command) error {
-	debug.SetGCPercent(400) // a run allocates much and keeps little
+	debug.SetGCPercent(1200) // a run allocates much and keeps little
 	if err := f.check(); err != nil {
 		return err
 	}
