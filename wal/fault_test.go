@@ -224,7 +224,6 @@ func TestHarmlessFaults(t *testing.T) {
 			return s.fs.Misdirect(path.Join(testDir, segmentName(p.seq-1)), 0, p.name, 0, 4096)
 		}},
 		{"last mark zeroed", func(s *scene, p place) error { return s.fs.Zero(p.name, mark(s, p), 4096) }},
-		{"file cut before the last mark", func(s *scene, p place) error { return s.fs.Cut(p.name, mark(s, p)) }},
 		{"super block 0", func(s *scene, _ place) error { return s.fs.Zero(path.Join(testDir, superName), 0, 4096) }},
 		{"super block 1", func(s *scene, _ place) error { return s.fs.Zero(path.Join(testDir, superName), 4096, 4096) }},
 		{"super block 2", func(s *scene, _ place) error { return s.fs.Zero(path.Join(testDir, superName), 8192, 4096) }},

@@ -30,12 +30,16 @@ type replay struct {
 	commit        raft.Index
 	segmentBlocks uint32
 	batches       int
+	// short tells that the newest segment has lost its end, and with it what
+	// came behind the floor.
+	short string
 }
 
-// gap is a proven place of unknown content.
+// gap is a proven place of unknown content, up to end.
 type gap struct {
 	file   string
 	offset int64
+	end    Pos
 }
 
 // net is the effect of the batches behind base, as one batch.
@@ -63,7 +67,10 @@ func (r *replay) run() error {
 	}
 	r.newest = true // also where there is no segment at all
 	r.crossBase(Pos{^uint64(0), 0})
-	if r.gap != nil {
+	if g := r.gap; g != nil {
+		if s.floor.At.Before(r.proven) {
+			return r.corrupt(fmt.Sprintf("%s at byte %d was durable and can't be read; the floor in super is older and no whole batch behind tells what it held", g.file, g.offset))
+		}
 		r.settleGap(s.floor.Last)
 	}
 	return r.verdict()
@@ -123,7 +130,7 @@ func (r *replay) items(im *image, p *part, items []item) error {
 			at = it.to
 			continue
 		}
-		if !here.Before(r.proven) {
+		if !here.Before(r.proven) && !r.vouches(it) {
 			return r.tornAt(im, it, wholes(items[i:]))
 		}
 		if err := r.damaged(im, it); err != nil {
@@ -138,6 +145,9 @@ func (r *replay) items(im *image, p *part, items []item) error {
 	if at < end {
 		// The file ends before a position that was durable.
 		r.crossBase(Pos{p.seq, at})
+		if p.end == 0 {
+			r.short = fmt.Sprintf("%s ends before byte %d, which was durable; what it held behind that is not known", im.name, int64(end)*blockBytes)
+		}
 		return r.damaged(im, item{from: at, to: end, problem: "the file ends before a position that was durable"})
 	}
 	return nil
@@ -149,6 +159,13 @@ func (r *replay) fits(h *header) bool {
 		return false
 	}
 	return h.effect() == KindReset || h.effect() == KindRepair || r.state.holds(h.prev)
+}
+
+// vouches reports whether a whole batch, itself proven by nothing, is the one
+// that proves the gap before it: it was begun when all of the gap was synced, so
+// it is the log's next batch, and only it still tells what the gap led to.
+func (r *replay) vouches(it item) bool {
+	return r.gap != nil && it.whole && !it.h.synced.Before(r.gap.end)
 }
 
 // tornAt ends the log before a batch that nothing proves to have been durable.
@@ -321,6 +338,7 @@ func (r *replay) damaged(im *image, it item) error {
 	if r.gap == nil {
 		r.gap = &gap{file: im.name, offset: int64(it.from) * blockBytes}
 	}
+	r.gap.end = Pos{im.seq, it.to}
 	if it.h == nil {
 		r.chained = false
 		return nil

@@ -67,8 +67,8 @@ func (r *replay) verdict() error {
 		s.compact(snap.Index + 1)
 		s.prev = snap
 	}
-	if len(s.faults) > 0 {
-		return r.corrupt("")
+	if len(s.faults) > 0 || r.short != "" {
+		return r.corrupt(r.short)
 	}
 	if s.prev.Index > snap.Index {
 		return r.corrupt(fmt.Sprintf("the log starts after %v, but the snapshot it depends on ends at %v", s.prev, snap))
