@@ -10,8 +10,8 @@ type Stats struct {
 	Syncs uint64
 	// BatchEntriesMax is the largest batch.
 	BatchEntriesMax int
-	// BytesSinceSnapshot were written since the last Compact or reset, earlier
-	// starts included (RestoredFrom): the measure for the next snapshot.
+	// BytesSinceSnapshot were written since the last Compact or reset; CountFrom
+	// adds what the log held before: the measure for the next snapshot.
 	BytesSinceSnapshot uint64
 	// Segments of the log, Spares that wait for use, and whether the next
 	// segment is Ready.
@@ -43,10 +43,11 @@ func (s *Stats) count(h *header, bytes int) {
 	s.BatchEntriesMax = max(s.BatchEntriesMax, h.entries())
 }
 
-// RestoredFrom tells the log where the state stood at this start: what the log
-// holds behind it, whoever wrote it, counts towards the next snapshot. Else a
-// member that is restarted again and again would never take one.
-func (l *Log) RestoredFrom(last raft.Index) {
+// CountFrom tells the log up to where the newest snapshot reaches: what the log
+// holds behind it, whenever it was written, counts towards the next one. Else a
+// member that is restarted again and again would never take one, or none that
+// reaches beyond what its state machine has read a moment after a start.
+func (l *Log) CountFrom(last raft.Index) {
 	l.stats.BytesSinceSnapshot = 0
 	for _, s := range l.state.spans {
 		if s.last > last {

@@ -162,6 +162,7 @@ func (l *Log) compact(ev compactEvent, out *Output) error {
 	if err := l.wal.Compact(ev.Oldest, ev.First); err != nil {
 		return err
 	}
+	l.wal.CountFrom(ev.Meta.Last.Index)
 	if err := l.retire(ev.Oldest.Last, ev.Meta.Last); err != nil {
 		return err
 	}

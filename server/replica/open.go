@@ -114,7 +114,7 @@ func assemble(cfg Config, log *wal.Log, rec *wal.Recovered) (*Replica, error) {
 	if err != nil {
 		return nil, err
 	}
-	log.RestoredFrom(meta.Last.Index)
+	log.CountFrom(meta.Last.Index)
 	r.Log = &Log{cfg: cfg, wal: log, retire: r.retire}
 	r.Core = &Core{
 		cfg: cfg, node: node, origin: origin, applied: meta.Last.Index, pendingFrom: 1,

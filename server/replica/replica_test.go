@@ -703,3 +703,31 @@ func TestInstalledSnapshotsReplaceOlder(t *testing.T) {
 	f.start()
 	c.checkEqual()
 }
+
+// At a start the log behind the last snapshot may be long, and the state machine
+// has read none of it yet. A snapshot of the first few entries would let nothing
+// go; and what it leaves behind counts towards the next one.
+func TestSnapshotAfterReplay(t *testing.T) {
+	logMin := int64(4 << 20)
+	c := newCluster(t, 1, func(cfg *Config) {
+		cfg.SnapshotLogBytesMin, cfg.CatchUpEntries, cfg.ApplyBytesMax = logMin, 5, 256
+	})
+	m := c.leader()
+	for i := range 200 {
+		m.mustPut(fmt.Sprintf("k%03d", i), string(make([]byte, 1000)))
+	}
+	logMin = 64 << 10
+	for range 3 {
+		m.crash()
+		m.start()
+		c.leader()
+		m.mustPut("k", "v")
+		last, newest := m.r.Core.node.PersistedIndex(), m.r.Core.snaps.newest.Last.Index
+		if last-newest > newest {
+			t.Errorf("the log ends at %d, the newest snapshot at %d", last, newest)
+		}
+	}
+	if behind := m.r.Core.persist.stats.BytesSinceSnapshot; behind >= 64<<10 {
+		t.Errorf("%d bytes of log behind the newest snapshot", behind)
+	}
+}

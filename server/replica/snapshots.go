@@ -71,11 +71,18 @@ func (s *snapshots) maybeBegin(c *Core, out *Output) {
 	if s.writing || s.ready != nil || c.applied <= max(s.newest.Last.Index, s.depended) || c.now < s.notBefore {
 		return
 	}
-	if int64(c.persist.stats.BytesSinceSnapshot) < max(c.cfg.SnapshotLogBytesMin, s.bytes/4) {
+	if int64(c.persist.stats.BytesSinceSnapshot) < max(c.cfg.SnapshotLogBytesMin, s.bytes/4) || !s.worthwhile(c) {
 		return
 	}
 	s.writing = true
 	out.Events = append(out.Events, snapshotEvent{})
+}
+
+// worthwhile: a snapshot now would stand for at least half of the log since the
+// last one. At a start the log is there long before the state machine has read
+// it: a snapshot then would cost as much and let next to nothing go.
+func (s *snapshots) worthwhile(c *Core) bool {
+	return c.node.PersistedIndex()+s.newest.Last.Index <= 2*c.applied
 }
 
 // keepFrom is the first entry to keep: everything above the older of the two
