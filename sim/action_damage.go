@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/holdfast-db/holdfast/internal/disk"
+	"github.com/holdfast-db/holdfast/raft"
 	"github.com/holdfast-db/holdfast/wal"
 )
 
@@ -198,14 +199,44 @@ func doMisread(w *World, a *Action) bool {
 	return true
 }
 
-// doWipe: the member must be bound to its incarnation, or the empty one could
-// pass for it (design.md, "Identity").
+// wouldBeKnown tells whether the cluster could tell a member's next disk, empty,
+// from the one that it has now. Nobody can once a quorum of those that it starts
+// with is without memory: then they elect each other as on the first day. Who is
+// without memory: a wiped member, and one whose log doesn't reach the entry that
+// bound the wiped one's incarnation. The same must stay true of the disks that
+// were lost before.
+func (w *World) wouldBeKnown(n *Node) bool {
+	for _, m := range w.nodes {
+		if m != n && m.wiped == nil {
+			continue
+		}
+		strange := func(o *Node) bool { return o == n || !o.knows(m.id) }
+		if w.quorum(&m.initial, strange) || w.quorum(&w.oracle.config, strange) {
+			return false
+		}
+	}
+	return true
+}
+
+// knows tells whether a member's disk holds the incarnation that is bound to
+// another one's name.
+func (n *Node) knows(id raft.NodeID) bool {
+	if m, ok := n.initial.Find(id); ok && m.Incarnation != 0 {
+		return true
+	}
+	for _, c := range n.w.oracle.configs {
+		if m, ok := c.config.Find(id); ok && m.Incarnation != 0 {
+			return n.wiped == nil && n.shadow.holds(raft.EntryID{Index: c.index, Term: n.w.oracle.log[c.index-1].term})
+		}
+	}
+	return false
+}
+
+// doWipe: enough others must know whom they have before them, or the empty disk
+// could pass for the old one (DESIGN.md, "Identity").
 func doWipe(w *World, a *Action) bool {
 	n := w.damageable(a)
-	if n == nil {
-		return false
-	}
-	if m, ok := w.oracle.config.Find(n.id); !ok || m.Incarnation == 0 {
+	if n == nil || !w.wouldBeKnown(n) {
 		return false
 	}
 	n.kill()

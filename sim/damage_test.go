@@ -97,3 +97,28 @@ func TestAtlas(t *testing.T) {
 		t.Error("damage in the middle of a change")
 	}
 }
+
+// A wipe is not drawn where nobody could tell the empty disk from the old one.
+func TestWipeNeedsMemory(t *testing.T) {
+	wipe := func(w *World, id int) bool {
+		return w.perform(Action{Verb: "wipe", Who: is(w.nodes[id-1].id), For: 100 * millisecond})
+	}
+	w := lived(t, 1)
+	if !wipe(w, 2) {
+		t.Error("two of three know who the second one was")
+	}
+	if wipe(w, 3) {
+		t.Error("the second and the third, both empty, would begin anew together")
+	}
+	w = lived(t, 1)
+	w.node(1).shadow.init() // it never got the entry that binds the incarnations
+	if wipe(w, 2) {
+		t.Error("the first doesn't know who the second one was, and would vote with it")
+	}
+	alone := newWorld(Options{Seed: 1, Nodes: 1})
+	alone.build()
+	alone.runUntil(3*second, nil)
+	if wipe(alone, 1) {
+		t.Error("who began alone begins alone again")
+	}
+}
