@@ -51,19 +51,29 @@ func (w *World) watchStable(what string, span micros) {
 }
 
 // electable tells whether some voter is up that has links both ways to enough
-// others: then it, or one like it, must end up leading.
+// others whose logs are not ahead of its own: then it, or one like it, must end
+// up leading. Links alone don't do: if a minority is left broken, the only member
+// that reaches a quorum may be one that lacks what was committed last, and while
+// nobody leads nobody brings it there.
 func (w *World) electable() bool {
 	c := &w.oracle.config
 	for _, n := range w.live() {
 		me, _ := c.Find(n.id)
-		linked := func(o *Node) bool {
-			return o.up && !o.lost() && (o == n || w.net.open(n.id, o.id) && w.net.open(o.id, n.id))
+		would := func(o *Node) bool {
+			return o.up && !o.lost() && (o == n || w.net.open(n.id, o.id) && w.net.open(o.id, n.id) && !o.ahead(n))
 		}
-		if me.Voter && !n.lost() && w.quorum(c, linked) {
+		if me.Voter && !n.lost() && w.quorum(c, would) {
 			return true
 		}
 	}
 	return false
+}
+
+// ahead tells whether a member's log is more up to date than another's (Raft
+// §5.4.1), so that it would refuse it its vote.
+func (n *Node) ahead(other *Node) bool {
+	mine, theirs := endOf(raftOf(n.rep)), endOf(raftOf(other.rep))
+	return mine.Term > theirs.Term || mine.Term == theirs.Term && mine.Index > theirs.Index
 }
 
 // drawTopology chooses the links that are gone for good.

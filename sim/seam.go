@@ -23,6 +23,13 @@ func stateOf(r *replica.Replica) *state.State { return r.Apply.State() }
 
 func termAt(n *raft.Node, i raft.Index) (raft.Term, bool) { return n.TermAt(i) }
 
+// endOf is the identity of a log's last entry.
+func endOf(n *raft.Node) raft.EntryID {
+	last := n.Status().Last
+	term, _ := n.TermAt(last)
+	return raft.EntryID{Index: last, Term: term}
+}
+
 // holdsEntry tells whether a log holds an entry; below its start it does, for
 // only committed entries are compacted.
 func holdsEntry(n *raft.Node, id raft.EntryID) bool {
