@@ -108,7 +108,7 @@ func (n *Node) victim(class string, pick int64) (name string, keep int64) {
 	return name, size
 }
 
-// segmentVictim also tells how much of the segment was proven by others.
+// segmentVictim also tells the file's size.
 func (n *Node) segmentVictim(pick int64) (name string, keep int64) {
 	fs, report, ok := n.proven()
 	if !ok {
@@ -131,7 +131,7 @@ func (n *Node) segmentVictim(pick int64) (name string, keep int64) {
 		case r.Name != newest:
 			list = append(list, candidate{r.Name, r.Bytes})
 		case segmentFile(floor.Seq) == path.Join(dataDir, r.Name) && floor.Block > 1:
-			list = append(list, candidate{r.Name, floor.Offset()})
+			list = append(list, candidate{r.Name, r.Bytes})
 		}
 	}
 	if len(list) == 0 {

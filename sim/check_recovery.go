@@ -35,8 +35,9 @@ func (n *Node) checkRecovered() bool {
 	if n.installed(found) {
 		return true
 	}
-	if n.disk.unproven != proofThere {
-		// Its newest batch, before the mark that proves it (log-format, step 6).
+	if n.disk.unproven != proofThere && n.shadow.keeps(found) {
+		// Its newest batch, before the mark that proves it (log-format, step 6):
+		// entries, never a term or a vote, which are written twice.
 		w.count.add("losses that nothing can tell")
 		n.kill()
 		n.giveUpOn()

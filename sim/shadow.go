@@ -132,6 +132,12 @@ func (n *Node) kept() *shadow {
 	return &n.shadow
 }
 
+// keeps tells whether a member still stands by the term and the vote that it had
+// made durable.
+func (s *shadow) keeps(found raft.Status) bool {
+	return found.Term > s.hard.Term || found.Term == s.hard.Term && (s.hard.Vote == 0 || found.Vote == s.hard.Vote)
+}
+
 func (s *shadow) text() string {
 	return fmt.Sprintf("term %d vote %v log (%v, %v]", s.hard.Term, s.hard.Vote, s.base, s.end())
 }

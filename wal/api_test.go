@@ -42,7 +42,7 @@ func TestCommitAloneIsNotWritten(t *testing.T) {
 	if d.fs.Ops() != before {
 		t.Error("a commit index alone was written")
 	}
-	must(t, d.restart()) // the mark of the clean stop carries it
+	must(t, d.restart()) // super carries it after a clean stop
 	if d.acked.hard.Commit != 3 {
 		t.Errorf("commit %d after a clean stop", d.acked.hard.Commit)
 	}
@@ -64,6 +64,7 @@ func TestVoteIsSynced(t *testing.T) {
 func TestMarkProvesOnce(t *testing.T) {
 	d := newDriver(3)
 	must(t, d.open())
+	must(t, d.append(d.randomAppend())) // begins a term, so it has its mark
 	must(t, d.append(d.randomAppend()))
 	before := d.log.Stats().Batches
 	for range 5 {

@@ -70,6 +70,18 @@
 // the very last batch can't be told from a torn write; this is what the scheme
 // can't do.
 //
+// For a term or a vote there is no such window: the batch that brings one is
+// followed by its mark at once, which repeats it, and only then is it
+// acknowledged. Whichever of the two the disk loses, the other tells. This costs
+// one more sync when a term begins, and nothing else does. For entries it would
+// cost one for every batch; of them the other members have copies.
+//
+// The newest batch proves the one before it, and may be the only thing that does.
+// So it is believed together with its own claim: if the batch before it can't be
+// read, then that one was durable, and is judged as corrupt, rather than both cut
+// as torn. And a newest segment that has lost its end, which its header shows, is
+// never a torn tail: files have their full size before they get their name.
+//
 // # Recovery
 //
 // Open reads super (four blocks, two for each version, one pair at a time:
@@ -138,8 +150,8 @@
 // Healing from peers (log-format, steps 9 to 11): the format has repair batches
 // and recovery reads them, but nothing writes them yet, so a corrupt member
 // stays down. Room for a snapshot is not reserved here. While super's next
-// version is not written (at most a second), the deletion of the newest segment
-// as a whole goes unnoticed if it was begun since.
+// version is not written (its job begins with the segment), the deletion of the
+// newest segment as a whole, or all but its header, goes unnoticed.
 //
 // Sources: Raft §5; "Can Applications Recover from fsync Failures?" (ATC'20);
 // "All File Systems Are Not Created Equal" (OSDI'14); "Protocol-Aware Recovery

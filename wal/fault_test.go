@@ -314,6 +314,7 @@ func TestChain(t *testing.T) {
 		d.o.SegmentBytes = 64 << 10
 		must(t, d.open())
 		must(t, d.log.RunJobs())
+		must(t, d.append(&raft.Persist{HardState: raft.HardState{Term: 1}, MustSync: true}))
 		name := path.Join(testDir, segmentName(d.log.current().seq))
 		write := func(d *driver, marker byte) {
 			for i := raft.Index(1); i <= 2; i++ {
@@ -337,7 +338,7 @@ func graft(t *testing.T, d, from *driver, name string, at int64, foreign []byte,
 	t.Helper()
 	src := from.log
 	l := &Log{
-		o: src.o, maker: src.maker, state: state{snapshot: testInitial()}, super: src.super, chain: 0,
+		o: src.o, maker: src.maker, state: state{snapshot: testInitial(), hard: raft.HardState{Term: 1}}, super: src.super, chain: 0,
 	}
 	f, err := d.fs.Open(name)
 	must(t, err)
@@ -349,8 +350,9 @@ func graft(t *testing.T, d, from *driver, name string, at int64, foreign []byte,
 	l.segments, l.block, l.link = []segment{seg}, uint32(at/blockBytes)-1, src.link
 	im, err := readImage(f, "", seg.seq, batchBytesMax, nil)
 	must(t, err)
-	open := im.find(seg.salt, 1, 2)
-	l.chain, l.floor = open.h.nextChain(), Floor{At: open.h.end(), Link: src.link}
+	items := im.scan(seg.salt, l.block)
+	last := items[len(items)-1].h
+	l.chain, l.floor = last.nextChain(), Floor{At: last.end(), Link: src.link}
 	es := entries(1, 2, 1, 50)
 	appendEntries(t, l, es[:1])
 	appendEntries(t, l, es[1:])

@@ -102,7 +102,7 @@ func TestSuperTooBig(t *testing.T) {
 }
 
 func TestGoldenSegmentHeader(t *testing.T) {
-	h := segmentHeader{cluster: 0xc1, member: 0xa1, seq: 7, salt: goldenSalt}
+	h := segmentHeader{cluster: 0xc1, member: 0xa1, seq: 7, salt: goldenSalt, size: 16 << 20}
 	b := h.encode()
 	golden(t, "segment.hex", dumpHex(b))
 	back, err := decodeSegmentHeader(b)

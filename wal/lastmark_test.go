@@ -121,33 +121,79 @@ func TestLostBeforeTorn(t *testing.T) {
 	m.refused(t, "a batch zeroed, the next one torn behind its header", 0)
 }
 
-// TestShortNewest cuts the newest segment below super's floor. What it held up
-// to the floor may be known; what came behind it, votes too, is not.
+// TestShortNewest cuts the newest segment. What it held up to super's floor may be
+// known; what came behind it, votes too, is not.
 func TestShortNewest(t *testing.T) {
-	for _, cut := range []string{"the last mark", "a vote behind the floor", "all but the header", "the file"} {
+	for _, where := range []string{"behind the floor", "at the floor", "before the last mark", "behind the header", "in the header", "the file"} {
 		m, l := newLastMark(t)
-		if cut == "a vote behind the floor" {
-			l.Checkpoint()
-			must(t, l.RunJobs())
-			must(t, l.Append(&raft.Persist{HardState: raft.HardState{Term: 7, Vote: 2}, MustSync: true}))
-			must(t, l.Idle())
-		} else {
-			must(t, l.Idle())
-			l.Checkpoint()
-			must(t, l.RunJobs())
-		}
-		end := l.super.floor.At.Offset()
+		must(t, l.Idle())
+		l.Checkpoint()
+		must(t, l.RunJobs())
+		floor := l.super.floor.At.Offset()
+		must(t, l.Append(&raft.Persist{HardState: raft.HardState{Term: 7, Vote: 2}, MustSync: true}))
+		must(t, l.Idle())
 		m.fs.Kill()
-		switch cut {
-		case "the last mark":
-			must(t, m.fs.Cut(m.name, end-blockBytes))
-		case "a vote behind the floor":
-			must(t, m.fs.Cut(m.name, end-1))
-		case "all but the header":
+		switch where {
+		case "behind the floor":
+			must(t, m.fs.Cut(m.name, floor+1))
+		case "at the floor":
+			must(t, m.fs.Cut(m.name, floor))
+		case "before the last mark":
+			must(t, m.fs.Cut(m.name, floor-blockBytes))
+		case "behind the header":
 			must(t, m.fs.Cut(m.name, blockBytes))
+		case "in the header":
+			must(t, m.fs.Cut(m.name, blockBytes-1))
 		default:
 			must(t, m.fs.Delete(m.name))
 		}
-		m.refused(t, cut+" cut off", 0)
+		m.refused(t, "cut "+where, 0)
+	}
+}
+
+// TestSizeUnknown cuts free room off a segment from before headers told the
+// file's size: nothing says that it was longer, and nothing is lost.
+func TestSizeUnknown(t *testing.T) {
+	m, l := newLastMark(t)
+	must(t, l.Idle())
+	end := int64(l.block) * blockBytes
+	m.fs.Kill()
+	whole := m.fs.Clone()
+	must(t, m.fs.Cut(m.name, end))
+	m.refused(t, "free room cut off", 0)
+
+	s := l.current()
+	old := segmentHeader{cluster: testID.Cluster, member: testID.Member, seq: s.seq, salt: s.salt}
+	must(t, whole.Poke(m.name, 0, old.encode()))
+	must(t, whole.Cut(m.name, end))
+	m.o.FS = whole
+	l, rec := mustOpen(t, m.o)
+	got, err := l.Read(1, rec.Last, 1<<20)
+	must(t, err)
+	must(t, sameEntries(got, m.entries))
+}
+
+// TestNewTermIsWrittenTwice loses each write of an append, one at a time, as a
+// disk that lies does, and kills the member at once: no term and no vote that was
+// acknowledged is forgotten, whether a batch of entries brought it or none.
+func TestNewTermIsWrittenTwice(t *testing.T) {
+	for _, es := range [][]raft.Entry{nil, entries(4, 6, 7, 300), entries(4, 100, 7, 300)} {
+		for lost := 1; lost <= 3; lost++ {
+			m, l := newLastMark(t)
+			must(t, l.Idle())
+			m.fs.SetInjector(disk.LoseWrites(".wal", lost, 1))
+			want := raft.HardState{Term: 7, Vote: 2}
+			must(t, l.Append(&raft.Persist{HardState: want, Entries: es, MustSync: true}))
+			m.fs.SetInjector(nil)
+			m.fs.Kill()
+			_, rec, err := Open(m.o)
+			if errors.Is(err, ErrCorrupt) {
+				continue
+			}
+			must(t, err)
+			if rec.HardState.Term != 7 || rec.HardState.Vote != 2 {
+				t.Errorf("%d entries, write %d lost: %s", len(es), lost, brief(rec))
+			}
+		}
 	}
 }

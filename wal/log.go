@@ -71,8 +71,8 @@ func (l *Log) fail(err error) error {
 	return l.failed
 }
 
-// Append writes one group commit as one batch, with one write and one sync.
-// When it returns nil, all of p is durable (SyncNone: only term and vote).
+// Append writes one group commit as one batch, with one write and one sync; a new
+// term or vote takes a second of each (witness). When it returns nil, all of p is durable (SyncNone: only term and vote).
 // A change of the commit index alone is not written; it rides in the next batch.
 // The entries' data must come to less than 512 MiB: recovery takes a larger
 // batch for a damaged one.
@@ -88,13 +88,34 @@ func (l *Log) Append(p *raft.Persist) error {
 		l.state.hard = p.HardState
 		return nil
 	}
-	return l.write(b)
+	promise := l.promises(p)
+	if err := l.write(b); err != nil || !promise {
+		return err
+	}
+	return l.witness()
+}
+
+// promises reports whether a request brings a new term or vote.
+func (l *Log) promises(p *raft.Persist) bool {
+	return p.HardState.Term != l.state.hard.Term || p.HardState.Vote != l.state.hard.Vote
+}
+
+// witness writes a new term or vote a second time before anybody hears of it, as
+// the mark that proves the first. So no single write that the disk acknowledges
+// and loses makes a member vote twice: of entries the others have copies, of a
+// vote nobody. Without room for it the one copy will do.
+func (l *Log) witness() error {
+	err := l.Idle()
+	if errors.Is(err, ErrNoSpace) && !errors.Is(err, ErrFailed) {
+		return nil
+	}
+	return err
 }
 
 // plan decides what a persistence request means; nil if it needs no batch.
 func (l *Log) plan(p *raft.Persist) *batch {
 	b := &batch{kind: KindMark, prev: l.state.last, hard: p.HardState, entries: p.Entries}
-	b.mustSync = p.Reset != nil || p.HardState.Term != l.state.hard.Term || p.HardState.Vote != l.state.hard.Vote
+	b.mustSync = p.Reset != nil || l.promises(p)
 	switch {
 	case p.Reset != nil:
 		b.kind, b.prev, b.config = KindReset, p.Reset.Last, &p.Reset.Config
@@ -322,6 +343,7 @@ func (l *Log) seal() error {
 			return err
 		}
 	}
+	l.raiseFloor(l.floor.At) // the commit index may have moved alone
 	s := l.nextSuper()
 	if err := writeSuper(l.superFile, s); err != nil {
 		return l.fail(err)

@@ -30,8 +30,8 @@ type replay struct {
 	commit        raft.Index
 	segmentBlocks uint32
 	batches       int
-	// short tells that the newest segment has lost its end, and with it what
-	// came behind the floor.
+	// short tells that the newest segment has lost its end. Nothing proves what
+	// came behind the floor in it, votes too.
 	short string
 }
 
@@ -93,6 +93,9 @@ func (r *replay) part(p *part, oldest, newest bool) error {
 	}
 	items := im.scan(p.salt, end)
 	if newest {
+		if im.short() {
+			r.short = fmt.Sprintf("%s ends at byte %d, before it was made to end; what it held behind that is not known", im.name, im.size)
+		}
 		r.proven = later(r.proven, synced(items))
 		r.chooseBase(p, items)
 	}

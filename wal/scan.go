@@ -94,6 +94,15 @@ func (im *image) salt(cluster, member uint64) (salt uint64, headerOK bool, err e
 	return 0, false, err
 }
 
+// short reports whether the file is shorter than its header says.
+func (im *image) short() bool {
+	if im.blocks() == 0 {
+		return false
+	}
+	h, err := decodeSegmentHeader(im.block(0))
+	return err == nil && h.seq == im.seq && im.size < min(h.size, batchBytesMax)
+}
+
 // item is a batch found in a segment, or a gap where none can be read.
 type item struct {
 	from, to uint32 // blocks, to exclusive

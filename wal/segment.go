@@ -24,16 +24,19 @@ const (
 // segmentHeader is a segment's first block. It tells only what is known when
 // the segment is prepared, long before it is used.
 //
-//	0       8         12     16        24       32     40      48        4096
-//	┌───────┬─────────┬──────┬─────────┬────────┬──────┬──────┬───── … ───┐
-//	│ magic │ version │ CRC  │ cluster │ member │ seq  │ salt │ zeros     │
-//	└───────┴─────────┴──────┴─────────┴────────┴──────┴──────┴───── … ───┘
+//	0       8         12     16        24       32     40      48     56      4096
+//	┌───────┬─────────┬──────┬─────────┬────────┬──────┬──────┬──────┬─── … ───┐
+//	│ magic │ version │ CRC  │ cluster │ member │ seq  │ salt │ size │ zeros   │
+//	└───────┴─────────┴──────┴─────────┴────────┴──────┴──────┴──────┴─── … ───┘
 //
 // The CRC is CRC-32C of the block without itself. A damaged header costs
-// nothing: every batch carries seq, and the salt hides in its magic.
+// nothing: every batch carries seq, and the salt hides in its magic. size is the
+// file's, in bytes: it is complete before it gets its name, so one that is
+// shorter has lost its end. 0 is from before size was written: not known.
 type segmentHeader struct {
 	cluster, member uint64
 	seq, salt       uint64
+	size            int64
 }
 
 func (s segmentHeader) encode() []byte {
@@ -45,6 +48,7 @@ func (s segmentHeader) encode() []byte {
 	le.PutUint64(b[24:], s.member)
 	le.PutUint64(b[32:], s.seq)
 	le.PutUint64(b[40:], s.salt)
+	le.PutUint64(b[48:], uint64(s.size))
 	le.PutUint32(b[12:], segmentCRC(b))
 	return b
 }
@@ -66,6 +70,7 @@ func decodeSegmentHeader(b []byte) (segmentHeader, error) {
 	}
 	return segmentHeader{
 		cluster: le.Uint64(b[16:]), member: le.Uint64(b[24:]), seq: le.Uint64(b[32:]), salt: le.Uint64(b[40:]),
+		size: int64(le.Uint64(b[48:])),
 	}, nil
 }
 
@@ -169,7 +174,7 @@ func (p *preparation) step() (done bool, err error) {
 
 // finish writes the header, syncs and gives the segment its name.
 func (p *preparation) finish() error {
-	h := segmentHeader{cluster: p.m.cluster, member: p.m.member, seq: p.seq, salt: p.salt}
+	h := segmentHeader{cluster: p.m.cluster, member: p.m.member, seq: p.seq, salt: p.salt, size: p.size}
 	if _, err := p.file.WriteAt(h.encode(), 0); err != nil {
 		return err
 	}
