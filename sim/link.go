@@ -55,9 +55,21 @@ func (n *network) travel() int64 {
 		return n.draw.between(0, mean)
 	case delayHeavyTail:
 		// Pareto with exponent 1.5 and mean 3 × its least value.
-		return int64(min(float64(mean)/3*math.Pow(1-n.draw.Float64(), -1/1.5), 100*float64(mean)))
+		return int64(min(float64(mean)/3*math.Pow(1-n.draw.Float64(), -1/1.5), n.tail(mean)))
 	}
 	return n.draw.around(mean)
+}
+
+// tail is the longest time that a heavy tail draws. Once the faults have ended
+// it is what Raft takes for granted (§5.6): well below an election timeout. A
+// frame that takes longer, on a link that keeps its order, is a leader's loss of
+// its quorum, and the next term is no failing of the members'.
+func (n *network) tail(mean int64) float64 {
+	most := 100 * mean
+	if n.perfect {
+		most = min(most, max(mean, int64(n.w.plan.Raft.ElectionTicks)*n.w.plan.Raft.TickMicros/4))
+	}
+	return float64(most)
 }
 
 // heal ends what has not ended by itself: links carry everything again.

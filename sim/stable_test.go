@@ -68,3 +68,26 @@ func TestStopMeetsHungSync(t *testing.T) {
 		t.Errorf("n2 is not up again")
 	}
 }
+
+// Once the faults have ended no frame takes longer than elections can bear; until
+// then some do.
+func TestTailEndsWithTheFaults(t *testing.T) {
+	w := newWorld(Options{Seed: 1, Nodes: 3})
+	w.build()
+	n := w.net
+	n.knobs.DelayShape, n.knobs.DelayMean = delayHeavyTail, 2000
+	timeout := int64(w.plan.Raft.ElectionTicks) * w.plan.Raft.TickMicros
+	longest := func() (most int64) {
+		for range 100_000 {
+			most = max(most, n.travel())
+		}
+		return most
+	}
+	if most := longest(); most < timeout/2 {
+		t.Errorf("at most %d µs in the chaos, election timeout %d", most, timeout)
+	}
+	n.heal()
+	if most := longest(); most > timeout/2 {
+		t.Errorf("%d µs after it, election timeout %d", most, timeout)
+	}
+}
