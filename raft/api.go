@@ -20,8 +20,10 @@ const (
 type Config struct {
 	ID          NodeID
 	Incarnation Incarnation
-	// Boot counts this member's starts; part of every ReadID.
+	// Boot counts this member's starts; part of every ReadID and message.
 	Boot uint64
+	// Nonce is drawn at random at each start (see Life); 0: lives are not told.
+	Nonce uint64
 
 	// ElectionTicks is the base election timeout; each wait is drawn from
 	// [ElectionTicks, 2×ElectionTicks) (Raft §5.2, §9.3).
@@ -71,6 +73,8 @@ type Boot struct {
 	Configs []ConfigAt
 	// Tail holds the newest entries, contiguous up to Last; may be empty.
 	Tail []Entry
+	// Peers is what was remembered of the other members (Node.PeerMarks).
+	Peers []PeerMark
 }
 
 // Credit says how much work the driver can take now. Raft keeps the rest.
@@ -103,6 +107,8 @@ type Output struct {
 	// SendSnapshot asks the driver to stream its newest snapshot to a member.
 	// Answer with Node.SnapshotSent.
 	SendSnapshot []NodeID
+	// Fenced, if set, ends this member: its disk has forgotten what it promised.
+	Fenced *FenceNotice
 	// Events tell what happened and why. Raft logs nothing itself.
 	Events []Event
 }

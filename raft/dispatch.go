@@ -55,6 +55,9 @@ func (t MessageType) fromLeader() bool {
 // Receive takes a message of a peer. A malformed, misrouted or stale one is
 // dropped with an Event. m.Entries must not be changed afterwards.
 func (n *Node) Receive(m Message) {
+	if n.fence != nil {
+		return
+	}
 	n.received = m
 	n.receive(&n.received)
 	n.received = Message{}
@@ -65,10 +68,20 @@ func (n *Node) receive(m *Message) {
 		n.drop(m, why)
 		return
 	}
+	if m.Type == Disown {
+		n.onDisown(m) // true, whoever says it: he was told so once
+		return
+	}
 	// A leader's messages need no proof of incarnation: a quorum has elected it,
 	// perhaps under a configuration that this member is yet to receive from it.
-	if !n.genuine(m.From, m.Incarnation) && !m.Type.fromLeader() {
+	switch genuine := n.genuine(m.From, m.Incarnation); {
+	case !genuine && !m.Type.fromLeader():
 		n.onImpostor(m)
+		return
+	case genuine && !n.admit(m):
+		n.disown(m)
+		return
+	case m.Type == Announce:
 		return
 	}
 	if m.Term < n.term {
@@ -153,7 +166,8 @@ func (n *Node) checkMessage(m *Message) Reason {
 	case m.From == 0 || m.From == n.cfg.ID || m.Incarnation == 0,
 		m.Type == MessageNone || m.Type >= messageTypes,
 		m.Term > termMax || m.LogEnd.Term > m.Term,
-		max(m.LogEnd.Index, m.Prev.Index, m.Commit, m.Match, m.RejectedPrev.Index, m.Hint.Index) > indexMax:
+		max(m.LogEnd.Index, m.Prev.Index, m.Commit, m.Match, m.RejectedPrev.Index, m.Hint.Index) > indexMax,
+		m.Life.Term > termMax || m.Life.Last > indexMax:
 		return ReasonMalformed
 	}
 	ok := true
@@ -165,6 +179,8 @@ func (n *Node) checkMessage(m *Message) Reason {
 	case InstallSnapshot:
 		ok = m.Snapshot != nil && m.Snapshot.Last.Index > 0 && m.Snapshot.Last.Term <= m.Term &&
 			m.Snapshot.Check() == nil
+	case Disown:
+		ok = m.Fence != nil
 	case ReadIndex, ReadIndexReply:
 		ok = m.Read != ReadID{}
 	}

@@ -136,6 +136,24 @@
 // elected it, perhaps under a configuration that it is about to tell us. A voter can't be
 // bound anew; it is made a learner, bound, and promoted.
 //
+// # Disks that have forgotten (life.go)
+//
+// An incarnation tells a wiped disk, not one that was exchanged for an older copy of
+// itself. So every message names the life that it comes from: how often the member was
+// started, a nonce of this start, and the durable term and last index that the start found.
+// Each member remembers of each other the last life and the highest position heard of it
+// (term, and what was acknowledged in that term), also on its disk. A later life that
+// began with less, or two of one count, prove the exchange: nothing that this incarnation
+// says counts any more, nor what it acknowledged, and it is told (Disown), falls silent and
+// asks its driver to end it. A message of an earlier life may only be late; it is dropped
+// and answered, but proves nothing. The first tick of a life announces it to all members.
+//
+// What that can't see: who has heard nothing of what was forgotten can't know of it, and
+// counts the member. With an old disk, and with those away to whom it had promised, a
+// quorum can still be made of the forgetful (any system without a third copy of each
+// promise has that gap); likewise if all disks are old. Positions are kept on disk once a
+// second, lives, terms and verdicts at once but not before anybody acts on them.
+//
 // # Where this departs from the paper, and why
 //
 //   - Heartbeats are messages of their own, not empty AppendEntries: they carry the round

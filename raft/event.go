@@ -64,6 +64,11 @@ const (
 	EventWriteSuperseded
 	// EventMemberDropped: the leader stops replicating to a removed Peer.
 	EventMemberDropped
+	// EventMemberForgot: Peer's disk is an older copy of itself; Index is what it
+	// had acknowledged. Nothing it says counts any more.
+	EventMemberForgot
+	// EventDisowned: Peer says so of this member.
+	EventDisowned
 	eventKinds
 )
 
@@ -75,7 +80,7 @@ var eventNames = [eventKinds]string{
 	"snapshot sent", "snapshot failed", "snapshot installed", "snapshot ignored",
 	"round failed", "message dropped", "transfer started", "transfer aborted",
 	"TimeoutNow sent", "peer closed", "incarnations bound", "write superseded",
-	"member dropped",
+	"member dropped", "member forgot", "disowned",
 }
 
 // String names the kind in words.
@@ -152,6 +157,9 @@ const (
 	ReasonOverloaded
 	// ReasonTold: the removed member has been told of its removal.
 	ReasonTold
+	// ReasonForgotten: the member's disk doesn't hold what was heard of it, or
+	// the message is of a life before that.
+	ReasonForgotten
 	reasons
 )
 
@@ -162,6 +170,7 @@ var reasonNames = [reasons]string{
 	"malformed", "misrouted", "unexpected", "not a member", "stale", "two leaders in a term",
 	"below commit", "entry missing", "conflict", "rejected", "unreachable", "compacted",
 	"timeout", "leader changed", "peer closed", "overloaded", "told",
+	"forgotten",
 }
 
 // String says the reason in words.

@@ -114,7 +114,7 @@ func (n *Node) checkLeader() error {
 	l := n.lead
 	if what := firstFailure([]check{
 		{l.noop <= n.log.last(), "the no-op is in the log"},
-		{n.log.commit < l.noop || n.config().held(n.matchOf) >= l.noop || n.configs.active().At.Index > n.log.commit,
+		{n.log.commit < l.noop || n.config().held(n.acknowledgedBy) >= l.noop || n.configs.active().At.Index > n.log.commit,
 			"a quorum holds what the leader committed"},
 		{l.uncommittedBytes >= 0, "uncommitted bytes are counted"},
 		{l.reads.flight.number <= l.round, "the read round has begun"},

@@ -159,6 +159,7 @@ func (n *Node) pushConfig(c ConfigAt) {
 
 func (n *Node) configChanged() {
 	n.pruneHeard()
+	n.pruneMarks()
 	if n.role == Leader {
 		n.syncProgress()
 	}
@@ -222,7 +223,10 @@ func (n *Node) stepDownRemoved() {
 // etcd #7280 (a campaign while a committed configuration waits to be applied)
 // can't happen: a configuration is in force when appended.
 func (n *Node) mayCampaign() Reason {
-	if !n.ownGenuine() {
+	switch {
+	case n.fence != nil:
+		return ReasonForgotten
+	case !n.ownGenuine():
 		return ReasonWrongIncarnation
 	}
 	for k := len(n.configs.stack) - 1; k >= 0; k-- {

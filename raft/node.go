@@ -28,9 +28,13 @@ type Node struct {
 	applier applier
 	reads   reads
 
-	lead   *leadership // Leader only
-	ballot ballot      // PreCandidate and Candidate only
-	heard  []binding   // first incarnations of members that are not bound
+	lead      *leadership // Leader only
+	ballot    ballot      // PreCandidate and Candidate only
+	heard     []binding   // first incarnations of members that are not bound
+	life      Life
+	marks     marks
+	announced bool
+	fence     *FenceNotice // set: this member has forgotten, and is out
 
 	electionElapsed int // ticks since the timer was reset
 	electionTimeout int // campaign when it gets here
@@ -53,6 +57,10 @@ func New(cfg Config, boot Boot) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{cfg: cfg, term: boot.HardState.Term, vote: boot.HardState.Vote}
+	if cfg.Nonce != 0 {
+		n.life = Life{Boot: cfg.Boot, Nonce: cfg.Nonce, Term: boot.HardState.Term, Last: boot.Last}
+	}
+	n.marks.load(boot.Peers, cfg.ID)
 	n.log.load(boot)
 	n.configs.load(boot)
 	n.writer.start(boot.HardState, boot.Last)
@@ -149,6 +157,13 @@ func (l *entryLog) load(b Boot) {
 
 // Tick tells that one tick of time has passed.
 func (n *Node) Tick() {
+	if n.fence != nil {
+		return
+	}
+	if !n.announced {
+		n.announced = true
+		n.Announce(0)
+	}
 	n.electionElapsed++
 	n.tickReads()
 	n.tickCommit()
@@ -250,7 +265,7 @@ func (n *Node) Output(c Credit) Output {
 // HasReady reports whether Output(c) would return anything.
 func (n *Node) HasReady(c Credit) bool {
 	o := &n.out
-	return len(o.Send) > 0 || len(o.Reads) > 0 || len(o.Load) > 0 || len(o.SendSnapshot) > 0 || len(o.Events) > 0 ||
+	return len(o.Send) > 0 || o.Fenced != nil || len(o.Reads) > 0 || len(o.Load) > 0 || len(o.SendSnapshot) > 0 || len(o.Events) > 0 ||
 		n.readsWaiting() || n.role == Leader && n.lead.dirty ||
 		c.Persist && n.needsPersist() ||
 		n.applier.restoreReady() ||
@@ -264,7 +279,7 @@ func (n *Node) send(m Message) {
 }
 
 func (n *Node) stamp(m Message) Message {
-	m.From, m.Incarnation = n.cfg.ID, n.cfg.Incarnation
+	m.From, m.Incarnation, m.Life = n.cfg.ID, n.cfg.Incarnation, n.life
 	if m.Term == 0 {
 		m.Term = n.term
 	}

@@ -180,8 +180,17 @@ func (n *Node) syncMember(m Member) {
 	l.progress = slices.Insert(l.progress, k, p)
 }
 
-// matchOf returns up to where a member holds this log durably.
+// matchOf returns up to where a member holds this log durably: nothing if its
+// disk has forgotten.
 func (n *Node) matchOf(id NodeID) Index {
+	if n.marks.disowned(id) {
+		return 0
+	}
+	return n.acknowledgedBy(id)
+}
+
+// acknowledgedBy returns up to where a member has once held this log durably.
+func (n *Node) acknowledgedBy(id NodeID) Index {
 	if id == n.cfg.ID {
 		return n.writer.persisted // its own entries count like any other's
 	}

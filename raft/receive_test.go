@@ -47,8 +47,11 @@ func (a *adversary) configuration() raft.Configuration {
 func (a *adversary) message() raft.Message {
 	from := raft.NodeID(2 + a.n(4))
 	m := raft.Message{
-		Type: raft.MessageType(1 + a.n(12)), From: from, To: 1, Incarnation: raft.Incarnation(100 + from), Term: raft.Term(a.n(7)),
+		Type: raft.MessageType(1 + a.n(14)), From: from, To: 1, Incarnation: raft.Incarnation(100 + from), Term: raft.Term(a.n(7)),
 		Reject: a.n(3) == 0,
+	}
+	if a.n(8) == 0 {
+		m.Life = raft.Life{Boot: uint64(a.n(3)), Nonce: uint64(a.n(3)), Term: raft.Term(a.n(7)), Last: raft.Index(a.n(8))}
 	}
 	switch m.Type {
 	case raft.RequestPreVote, raft.RequestVote:
@@ -64,6 +67,8 @@ func (a *adversary) message() raft.Message {
 		m.Round = uint64(a.n(4))
 	case raft.InstallSnapshot:
 		m.Snapshot = &raft.SnapshotMeta{Last: a.entryID(), Config: raft.ConfigAt{Config: a.configuration()}}
+	case raft.Disown:
+		m.Fence = &raft.Fence{Nonce: uint64(a.n(40)), Mark: raft.PeerMark{ID: 1, Incarnation: 101}}
 	case raft.ReadIndex, raft.ReadIndexReply:
 		m.Read = raft.ReadID{Node: from, Incarnation: m.Incarnation, Seq: uint64(a.n(3))}
 		m.Commit = raft.Index(a.n(9))
@@ -156,7 +161,7 @@ func newAdversary(bytes []byte) (*adversary, error) {
 	a.disk.snap.Config.Config = voters(1+a.n(4), a.n(2))
 	cfg := soloConfig(1)
 	cfg.ElectionTicks, cfg.HeartbeatTicks, cfg.PeerClosedTicks = 3, 1, 2
-	cfg.MessageEntriesMax, cfg.TailEntriesMax = 2, 1
+	cfg.MessageEntriesMax, cfg.TailEntriesMax, cfg.Nonce = 2, 1, 39
 	var err error
 	a.node, err = raft.New(cfg, a.disk.boot(0))
 	return a, err

@@ -13,7 +13,7 @@ func (r Role) String() string { return name(roleNames[:], int(r), "role") }
 var messageNames = [messageTypes]string{
 	"None", "RequestPreVote", "RequestPreVoteReply", "RequestVote", "RequestVoteReply",
 	"AppendEntries", "AppendEntriesReply", "Heartbeat", "HeartbeatReply",
-	"InstallSnapshot", "TimeoutNow", "ReadIndex", "ReadIndexReply",
+	"InstallSnapshot", "TimeoutNow", "ReadIndex", "ReadIndexReply", "Announce", "Disown",
 }
 
 // String names the message type as the paper does.
@@ -74,6 +74,10 @@ func (m *Message) describe(b *strings.Builder) {
 		if m.Snapshot != nil {
 			fmt.Fprintf(b, " last=%s", m.Snapshot.Last)
 		}
+	case Disown:
+		if m.Fence != nil {
+			fmt.Fprintf(b, " %s", &m.Fence.Mark)
+		}
 	case ReadIndex:
 		fmt.Fprintf(b, " read=%s", m.Read)
 	case ReadIndexReply:
@@ -91,6 +95,11 @@ func verdict(reject bool, granted, refused string) string {
 		return refused
 	}
 	return granted
+}
+
+// String prints what is remembered, as boot=3 term=7 match=120.
+func (p *PeerMark) String() string {
+	return fmt.Sprintf("boot=%d term=%d match=%d", p.Boot, p.Term, p.Match)
 }
 
 // entryRange prints [4@2] or [4@2 … 9@3].

@@ -152,6 +152,8 @@ type MessageType uint8
 //	TimeoutNow          leader → voter     —                         (thesis §3.10)
 //	ReadIndex           member → leader    Read                      (thesis §6.4)
 //	ReadIndexReply      leader → member    Read, Commit; Reject
+//	Announce            any → member       —: "this life has begun" (life.go)
+//	Disown              any → member       Fence: "your disk has forgotten"
 const (
 	MessageNone MessageType = iota
 	RequestPreVote
@@ -166,6 +168,8 @@ const (
 	TimeoutNow
 	ReadIndex
 	ReadIndexReply
+	Announce
+	Disown
 	messageTypes // count
 )
 
@@ -177,6 +181,7 @@ type Message struct {
 	From, To    NodeID
 	Incarnation Incarnation // the sender's
 	Term        Term        // the sender's; for RequestPreVote the term it would campaign in
+	Life        Life        // the sender's
 
 	// LogEnd is the sender's last entry (votes).
 	LogEnd EntryID
@@ -204,4 +209,7 @@ type Message struct {
 
 	// Snapshot describes the file that has arrived.
 	Snapshot *SnapshotMeta
+
+	// Fence tells the receiver what is remembered of it.
+	Fence *Fence
 }

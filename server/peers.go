@@ -36,8 +36,11 @@ func (p *peers) OnFrame(from raft.NodeID, _ raft.Incarnation, f transport.Frame)
 	return nil
 }
 
-// OnConnected has nothing to do: raft probes by itself.
-func (p *peers) OnConnected(raft.NodeID, transport.Hello) {}
+// OnConnected lets the core tell the member of this life: what was sent before
+// may be lost. Else raft probes by itself.
+func (p *peers) OnConnected(id raft.NodeID, _ transport.Hello) {
+	p.d.post(replica.PeerConnectedEvent{Peer: id})
+}
 
 // OnUnreachable tells raft that messages were lost, so that it probes instead
 // of waiting for answers.

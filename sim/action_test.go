@@ -46,7 +46,7 @@ func TestActionText(t *testing.T) {
 		"at 0.000001 cut 1>2 2>1 old>3", "at 3 flap 1 2 100ms times 7", "at 3 slow 1>4 80ms for 3s", "at 1 hide 3 noticed for 7us",
 		"at 1 hide 3", "at 1 hint 1 closed 2", "at 1 hint 2 unreachable 1", "at 1 kill leader", "at 1 kill 3 for 1.5s", "at 1 crash 3",
 		"at 1 crash 3 torn for 2s", "at 1 crash 3 sync 2", "at 1 crash 3 op 7 for 1ms", "at 1 start 3", "at 1 start 3 op 4 for 1s",
-		"at 1 pause 1 30s", "at 1 rot 2 payload bit pick 7", "at 1 misplace 2 2 pick 3", "at 1 lose 2 super", "at 1 shorten 2 segment pick 3", "at 1 losewrite 2 in .wal after 3", "at 1 misread 2 in snap after 1 times 2 for 3s", "at 1 wipe 2 for 1s", "at 1 stall 2 log 10ms", "at 1 campaign 2", "at 1 transfer leader", "at 1 transfer 1 2", "at 1 add 4",
+		"at 1 pause 1 30s", "at 1 rot 2 payload bit pick 7", "at 1 misplace 2 2 pick 3", "at 1 lose 2 super", "at 1 shorten 2 segment pick 3", "at 1 losewrite 2 in .wal after 3", "at 1 misread 2 in snap after 1 times 2 for 3s", "at 1 wipe 2 for 1s", "at 1 clone 2", "at 1 restore 2 for 1s", "at 1 stall 2 log 10ms", "at 1 campaign 2", "at 1 transfer leader", "at 1 transfer 1 2", "at 1 add 4",
 		"at 1 promote 4", "at 1 promote 4 replacing 1", "at 1 demote 2", "at 1 remove leader", "at 1 heal", "at 1 leave 3 deaf", "at 2 end",
 		"at 1 diskerror 3 write,sync in .wal after 2 times 3 landing 40 for 1s", "at 1 diskerror 1", "at 1 fsyncfail 2", "at 1 fsyncfail 2 in super",
 		"at 1 nospace 2 in .new times 3", "at 1 diskfull 2 room 4096 for 1s", "at 1 diskfull 2", "at 1 readonly 3 for 1s",

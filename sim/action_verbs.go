@@ -22,7 +22,7 @@ var verbs map[string]*verb
 
 func init() {
 	verbs = map[string]*verb{}
-	for _, table := range [][]verb{networkVerbs, processVerbs, killVerbs, diskVerbs, damageVerbs, memberVerbs, worldVerbs} {
+	for _, table := range [][]verb{networkVerbs, processVerbs, killVerbs, diskVerbs, damageVerbs, oldDiskVerbs, memberVerbs, worldVerbs} {
 		for i := range table {
 			v := &table[i]
 			if verbs[v.name] != nil {

@@ -172,6 +172,7 @@ func (w *World) checkEnd() {
 		}
 	}
 	w.checkRefusals()
+	w.checkOld()
 	w.checkBounded()
 	w.checkIdle()
 }

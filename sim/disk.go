@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/holdfast-db/holdfast/internal/disk"
+	"github.com/holdfast-db/holdfast/server/replica"
 )
 
 // errReadOnly is what every change returns once the kernel has remounted a file
@@ -210,8 +211,16 @@ func (n *Node) excused(err error) bool {
 // gaveUp ends a process that says it can't go on, as a supervisor sees it: the
 // machine lives, and the process is started again a little later.
 func (n *Node) gaveUp(err error) {
-	if !n.excused(err) {
+	if !n.excused(err) || errors.Is(err, replica.ErrForgotten) && n.old == oldNot && n.disk.unproven == proofThere {
 		n.w.fail(Crashed, "S1 no member stops without a fault", uint8(n.id), "%v", err)
+	}
+	if errors.Is(err, replica.ErrForgotten) {
+		n.w.count.add("members stopped for an old disk")
+		n.w.trace.line(n.w.now, whatCrash, uint8(n.id), "stops: %v", err)
+		n.kill()
+		n.w.faults.tellClosed(n)
+		n.giveUpOn()
+		return
 	}
 	n.w.count.add("stops for a disk error")
 	n.w.trace.line(n.w.now, whatCrash, uint8(n.id), "stops: %v", err)

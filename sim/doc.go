@@ -52,7 +52,8 @@
 //     The process gives up, is started again, and must not have lied meanwhile.
 //   - Damage (damage.go, fault_damage.go): records rot, by class; blocks land in
 //     the wrong place; files vanish or lose their end; writes are acknowledged and
-//     lost; reads come from elsewhere; a whole disk is wiped. At most a minority is
+//     lost; reads come from elsewhere; a whole disk is wiped, or exchanged for an
+//     older copy of itself (action_old.go). At most a minority is
 //     hit (the atlas: fault_damage.go), and the member must notice and stop, to be
 //     replaced. In a few runs any number is hit; then all may stop, none may lie.
 //   - Process (fault_process.go): kill, restart storms, pauses of a whole member
@@ -93,10 +94,11 @@
 // Nodes are started by the simulator's own operators, so a member's command line
 // and its first contact with a cluster are the end-to-end tests' matter, as are
 // gRPC, TLS and real sockets. Time is a number here: a bug that needs two threads
-// at once in one actor's memory is the race detector's to find. A disk that
-// was exchanged for an older copy of itself is not simulated: nothing fences it
-// yet (log-format, step 11), and damaged logs don't heal from peers yet (steps 9
-// and 10), so a damaged member stops and is replaced.
+// at once in one actor's memory is the race detector's to find. An
+// old disk comes back only where each of the others has on its own disk what
+// tells it from the present one: nobody else could know (raft/doc.go). Damaged
+// logs don't heal from peers yet (log-format, steps 9 and 10), so a damaged member
+// stops and is replaced.
 //
 // # Sources
 //

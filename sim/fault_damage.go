@@ -65,6 +65,9 @@ func (f *faultPlanner) count(c raft.Configuration) (voters, damaged int) {
 
 // sound tells whether a change of the membership keeps the damaged a minority.
 func (f *faultPlanner) sound(a Action) bool {
+	if f.w.unstopped() {
+		return false // a new voter has heard nothing of what an old disk has forgotten
+	}
 	if _, damaged := f.count(f.w.oracle.config); damaged == 0 {
 		return true
 	}
@@ -155,6 +158,10 @@ func (f *faultPlanner) replace(n *Node) {
 
 func (f *faultPlanner) replacing(n, fresh *Node) {
 	if !f.running {
+		return
+	}
+	if f.w.unstopped() {
+		f.w.at(500*millisecond, whatRequest, 0, func() { f.replacing(n, fresh) })
 		return
 	}
 	c := f.w.oracle.config

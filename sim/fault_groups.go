@@ -20,7 +20,7 @@ var faultGroups = []struct {
 	{"clients", []string{"client-cut"}},
 	{"people", []string{"transfer", "members", "resize", "remove-in-snapshot", "lame-learner", "change-and-crash"}},
 	{"disk", []string{"disk-error", "sync-error", "disk-full", "read-only", "slow-disk", "hung-sync"}},
-	{"damage", []string{"bit-rot", "misplaced-write", "lost-file", "shortened-file", "lost-write", "misread", "wiped-disk"}},
+	{"damage", []string{"bit-rot", "misplaced-write", "lost-file", "shortened-file", "lost-write", "misread", "wiped-disk", "old-disk"}},
 }
 
 // FaultNames lists the groups and kinds that Options.Faults knows, for a manual.

@@ -59,6 +59,7 @@ const (
 	faultChangeCrash
 	faultKillSync
 	faultPausedLeader
+	faultOldDisk
 	faultKinds // count
 )
 
@@ -128,6 +129,8 @@ func init() {
 
 		faultKillSync:     {"kill-sync", 30, 600 * millisecond, 2 * second, (*faultPlanner).killSync},
 		faultPausedLeader: {"paused-leader", 35, 800 * millisecond, 3 * second, (*faultPlanner).pausedLeader},
+
+		faultOldDisk: {"old-disk", 20, 300 * millisecond, 1500 * millisecond, (*faultPlanner).restoreDisk},
 	}
 }
 

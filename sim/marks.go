@@ -18,7 +18,7 @@ func Marks() []string {
 	for _, class := range rotClasses {
 		list = append(list, "rot of "+class)
 	}
-	for kind := raft.EventKind(1); kind <= raft.EventMemberDropped; kind++ {
+	for kind := raft.EventKind(1); kind <= raft.EventDisowned; kind++ {
 		list = append(list, "raft "+kind.String())
 	}
 	slices.Sort(list)
@@ -51,7 +51,7 @@ var marks = []string{
 	"disk errors list", "disk errors remove", "disk errors syncdir", "disk errors allocate", "disk lies read", "disk lies write",
 	"disk stalls", "syncs that never return", "power losses after a failed sync", "starts refused by the disk",
 	"stops for a disk error", "damage tolerated at a start", "members stopped for damage", "damaged members replaced",
-	"disks wiped", "snapshot streams broken by a disk", CountBeyond,
+	"disks wiped", "disks exchanged for an older copy", "members stopped for an old disk", "snapshot streams broken by a disk", CountBeyond,
 	"refused: corrupt log", "refused: no super", "refused: no usable snapshot",
 	// Network.
 	"frames cut off", "frames dropped", "frames duplicated", "frames delayed long", "frames corrupted", "frames replayed",

@@ -24,6 +24,8 @@ type Node struct {
 	damaged bool    // its disk doesn't hold all that it was given
 	wipes   int     // disks that it has lost
 	wiped   *shadow // what was on the first one
+	copied  *copied // an earlier moment of its disk, if somebody has taken it
+	old     oldness // its disk is such a copy
 
 	// tickMicros is this machine's tick in true time.
 	tickMicros   int64
@@ -82,6 +84,9 @@ func (n *Node) later(delay int64, what What, run func()) {
 // start boots a process on what the disk holds.
 func (n *Node) start() {
 	w := n.w
+	if !n.startOld() {
+		return
+	}
 	n.life++
 	n.receiving = nil
 	n.pausedUntil, n.stalledUntil, n.parked, n.jobs = 0, [3]int64{}, nil, nil

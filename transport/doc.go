@@ -58,7 +58,7 @@
 //   - No HTTP/2 or gRPC between peers: its flow control, header tables and
 //     goroutines buy nothing on one ordered stream of frames, and cost a third
 //     of the CPU of a small append.
-//   - No generated code (protobuf): the format is twelve fields, drawn beside
+//   - No generated code (protobuf): the format is fourteen fields, drawn beside
 //     their encoder. The cost is that a new field needs a new bit and a new
 //     protocol version; the greeting settles which one two members speak.
 //   - No encryption here: TLS belongs to the connection (transport/tcp). A CRC

@@ -29,6 +29,8 @@ import (
 //	 9   Read           node u64, incarnation u64, boot u64, seq u64
 //	10   Snapshot       length u32, raft's own encoding
 //	11   Entries        see entries.go
+//	12   Life           boot u64, nonce u64, term u64, last u64
+//	13   Fence          nonce u64; mark: id u64, incarnation u64, boot u64, nonce u64, term u64, match u64
 //
 // A bit stands exactly for a non-zero field, so every message has one encoding
 // and every encoding at most one message. Which fields a type uses is raft's
@@ -51,6 +53,8 @@ const (
 	hasRead
 	hasSnapshot
 	hasEntries
+	hasLife
+	hasFence
 	fieldsEnd
 )
 
@@ -84,7 +88,7 @@ func AppendMessageFrame(dst []byte, m *raft.Message) []byte {
 
 // MessageBytesHint is the size of m's frame, near enough to size a buffer.
 func MessageBytesHint(m *raft.Message) int {
-	size := FrameHeaderBytes + envelopeBytes + 128
+	size := FrameHeaderBytes + envelopeBytes + 224
 	for i := range m.Entries {
 		size += entryHeaderBytes + len(m.Entries[i].Data)
 	}
@@ -95,7 +99,7 @@ func MessageBytesHint(m *raft.Message) int {
 }
 
 func knownType(t raft.MessageType) bool {
-	return t > raft.MessageNone && t <= raft.ReadIndexReply
+	return t > raft.MessageNone && t <= raft.Disown
 }
 
 func fieldsOf(m *raft.Message) fields {
@@ -117,6 +121,8 @@ func fieldsOf(m *raft.Message) fields {
 	set(hasRead, m.Read != raft.ReadID{})
 	set(hasSnapshot, m.Snapshot != nil)
 	set(hasEntries, len(m.Entries) != 0)
+	set(hasLife, m.Life != raft.Life{})
+	set(hasFence, m.Fence != nil)
 	return f
 }
 
@@ -151,6 +157,30 @@ func appendFields(dst []byte, f fields, m *raft.Message) []byte {
 	}
 	if f&hasEntries != 0 {
 		dst = appendEntries(dst, m.Prev, m.Entries)
+	}
+	if f&hasLife != 0 {
+		dst = appendLife(dst, m.Life)
+	}
+	if f&hasFence != 0 {
+		dst = appendFence(dst, m.Fence)
+	}
+	return dst
+}
+
+func appendLife(dst []byte, l raft.Life) []byte {
+	le := binary.LittleEndian
+	dst = le.AppendUint64(dst, l.Boot)
+	dst = le.AppendUint64(dst, l.Nonce)
+	dst = le.AppendUint64(dst, uint64(l.Term))
+	return le.AppendUint64(dst, uint64(l.Last))
+}
+
+func appendFence(dst []byte, f *raft.Fence) []byte {
+	m := &f.Mark
+	for _, v := range [...]uint64{
+		f.Nonce, uint64(m.ID), uint64(m.Incarnation), m.Boot, m.Nonce, uint64(m.Term), uint64(m.Match),
+	} {
+		dst = binary.LittleEndian.AppendUint64(dst, v)
 	}
 	return dst
 }

@@ -28,7 +28,7 @@ func DecodeMessage(b []byte) (raft.Message, error) {
 		c.fail("%d bytes behind the message", len(c.rest))
 	}
 	if c.err == nil && fieldsOf(&m) != f {
-		c.fail("a field is announced and zero (announced %012b, found %012b)", f, fieldsOf(&m))
+		c.fail("a field is announced and zero (announced %014b, found %014b)", f, fieldsOf(&m))
 	}
 	if c.err != nil {
 		return raft.Message{}, fmt.Errorf("message: %w", c.err)
@@ -45,6 +45,8 @@ func checkEnvelope(c *cursor, t raft.MessageType, f fields) {
 		c.fail("unknown fields %04x", uint16(f))
 	case t == raft.InstallSnapshot && f&hasSnapshot == 0:
 		c.fail("InstallSnapshot without a snapshot")
+	case t == raft.Disown && f&hasFence == 0:
+		c.fail("Disown without what is remembered")
 	}
 }
 
@@ -80,6 +82,27 @@ func decodeFields(c *cursor, f fields, m *raft.Message) {
 	if f&hasEntries != 0 {
 		m.Entries = decodeEntries(c, m.Prev)
 	}
+	if f&hasLife != 0 {
+		m.Life = decodeLife(c)
+	}
+	if f&hasFence != 0 {
+		m.Fence = decodeFence(c)
+	}
+}
+
+func decodeLife(c *cursor) raft.Life {
+	return raft.Life{
+		Boot: c.u64("boot"), Nonce: c.u64("nonce"),
+		Term: raft.Term(c.u64("boot term")), Last: raft.Index(c.u64("boot last")),
+	}
+}
+
+func decodeFence(c *cursor) *raft.Fence {
+	return &raft.Fence{Nonce: c.u64("fenced nonce"), Mark: raft.PeerMark{
+		ID: raft.NodeID(c.u64("mark id")), Incarnation: raft.Incarnation(c.u64("mark incarnation")),
+		Boot: c.u64("mark boot"), Nonce: c.u64("mark nonce"),
+		Term: raft.Term(c.u64("mark term")), Match: raft.Index(c.u64("mark match")),
+	}}
 }
 
 func decodeReadID(c *cursor) raft.ReadID {

@@ -42,6 +42,8 @@ func full() raft.Message {
 		Prev: raft.EntryID{Term: 7, Index: 8}, Commit: 9, Reject: true, Match: 10,
 		RejectedPrev: raft.EntryID{Term: 11, Index: 12}, Hint: raft.EntryID{Term: 13, Index: 14},
 		Round: 15, Read: raft.ReadID{Node: 16, Incarnation: 17, Boot: 18, Seq: 19},
+		Life:  raft.Life{Boot: 22, Nonce: 23, Term: 24, Last: 25},
+		Fence: &raft.Fence{Nonce: 26, Mark: raft.PeerMark{ID: 27, Incarnation: 28, Boot: 29, Nonce: 30, Term: 31, Match: 32}},
 		Snapshot: &raft.SnapshotMeta{
 			Last: raft.EntryID{Term: 20, Index: 21},
 			Config: raft.ConfigAt{At: raft.EntryID{Term: 20, Index: 20}, Config: raft.Configuration{
@@ -77,7 +79,7 @@ func TestMessageGolden(t *testing.T) {
 
 func TestMessageRoundTrip(t *testing.T) {
 	messages := []raft.Message{example(), full()}
-	for typ := raft.RequestPreVote; typ <= raft.ReadIndexReply; typ++ {
+	for typ := raft.RequestPreVote; typ <= raft.Announce; typ++ {
 		if typ != raft.InstallSnapshot {
 			messages = append(messages, raft.Message{Type: typ, From: math.MaxUint64, Term: 1})
 		}
@@ -117,13 +119,19 @@ func drawMessage(t *rapid.T) raft.Message {
 		return raft.EntryID{Term: raft.Term(n(label + " term")), Index: raft.Index(n(label + " index"))}
 	}
 	m := raft.Message{
-		Type: raft.MessageType(rapid.IntRange(1, int(raft.ReadIndexReply)).Draw(t, "type")),
+		Type: raft.MessageType(rapid.IntRange(1, int(raft.Disown)).Draw(t, "type")),
 		From: raft.NodeID(n("from")), To: raft.NodeID(n("to")),
 		Incarnation: raft.Incarnation(n("incarnation")), Term: raft.Term(n("term")),
 		LogEnd: id("end"), Transfer: rapid.Bool().Draw(t, "transfer"), Prev: id("prev"),
 		Commit: raft.Index(n("commit")), Reject: rapid.Bool().Draw(t, "reject"),
 		Match: raft.Index(n("match")), RejectedPrev: id("rejected"), Hint: id("hint"), Round: n("round"),
 		Read: raft.ReadID{Node: raft.NodeID(n("node")), Boot: n("boot"), Seq: n("seq")},
+	}
+	if rapid.Bool().Draw(t, "life") {
+		m.Life = raft.Life{Boot: n("life boot"), Nonce: n("life nonce"), Term: raft.Term(n("life term")), Last: raft.Index(n("life last"))}
+	}
+	if m.Type == raft.Disown {
+		m.Fence = &raft.Fence{Nonce: n("fenced"), Mark: raft.PeerMark{ID: raft.NodeID(n("mark id")), Boot: n("mark boot"), Match: raft.Index(n("mark match"))}}
 	}
 	if m.Type == raft.InstallSnapshot {
 		m.Snapshot = &raft.SnapshotMeta{Last: raft.EntryID{Term: 21, Index: 29}, Config: full().Snapshot.Config}
@@ -148,7 +156,7 @@ func TestMessageDamage(t *testing.T) {
 		{"type 0", "unknown type 0", damage(encode(example()), 0, 0)},
 		{"type unheard of", "unknown type 200", damage(encode(example()), 0, 200)},
 		{"reserved", "reserved", damage(encode(example()), 1, 1)},
-		{"unknown field", "unknown fields", damage(encode(example()), 3, 0x18)},
+		{"unknown field", "unknown fields", damage(encode(example()), 3, 0x48)},
 		{"announced and zero", "announced", damage(encode(example()), envelopeBytes+16, 0)},
 		{"one byte too many", "behind", append(encode(example()), 0)},
 		{"no entries", "0 entries", damage(encode(example()), entriesAt, 0)},
@@ -238,7 +246,7 @@ func FuzzMessage(f *testing.F) {
 // full(), which reminds its author of the codec.
 func TestEveryFieldTravels(t *testing.T) {
 	m := full()
-	for _, v := range []any{m, m.Entries[1], *m.Snapshot, m.Read, m.LogEnd} {
+	for _, v := range []any{m, m.Entries[1], *m.Snapshot, m.Read, m.LogEnd, m.Life, *m.Fence, m.Fence.Mark} {
 		s := reflect.ValueOf(v)
 		for i := range s.NumField() {
 			if s.Field(i).IsZero() {
@@ -246,7 +254,7 @@ func TestEveryFieldTravels(t *testing.T) {
 			}
 		}
 	}
-	if known, next := raft.ReadIndexReply.String(), (raft.ReadIndexReply + 1).String(); known == "" || !strings.Contains(next, "13") {
+	if known, next := raft.Disown.String(), (raft.Disown + 1).String(); known == "" || !strings.Contains(next, "15") {
 		t.Errorf("a message type %q after %q: teach knownType", next, known)
 	}
 }

@@ -87,8 +87,8 @@ type Hello struct {
 	Incarnation raft.Incarnation
 	Boot        uint64
 	Snapshot    bool // the connection carries one snapshot stream
-	// Term is the sender's, and Durable its last durable entry (for amnesia
-	// detection).
+	// Term is the sender's, and Durable its last durable entry: for logs. (Whether
+	// a disk has forgotten is raft's to find out, from every message: raft.Life.)
 	Term    raft.Term
 	Durable raft.EntryID
 	// URLs is where the sender can be dialled, comma-separated: a member that

@@ -173,10 +173,13 @@ func TestMissingReset(t *testing.T) {
 func TestPeersAndActiveConfig(t *testing.T) {
 	d := newDriver(5)
 	must(t, d.open())
-	peers := []PeerMark{{ID: 2, Incarnation: 9, Boot: 3, Term: 4, Match: 77}, {ID: 3, Boot: 1}}
+	peers := []PeerMark{{ID: 2, Incarnation: 9, Boot: 3, Nonce: 8, Term: 4, Match: 77}, {ID: 3, Boot: 1}}
 	d.log.SetPeers(peers)
 	e := seal(raft.Entry{Index: 1, Term: 1, Type: raft.EntryConfig, Data: raft.AppendConfiguration(nil, testConfig(5))})
 	must(t, d.append(&raft.Persist{HardState: raft.HardState{Term: 1}, Entries: []raft.Entry{e}, MustSync: true}))
+	if must(t, d.log.RunJobs()); !d.log.Remembers(2) || d.log.Remembers(4) {
+		t.Error("super, as written, tells of members 2 and 3")
+	}
 	must(t, d.log.Close())
 	l, rec := mustOpen(t, d.o)
 	if !reflect.DeepEqual(rec.Peers, peers) {

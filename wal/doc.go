@@ -147,7 +147,8 @@
 //
 // # Left out, and what that costs
 //
-// Healing from peers (log-format, steps 9 to 11): the format has repair batches
+// Healing from peers (log-format, steps 9 and 10; of step 11 an old disk is found
+// and stops, but isn't made a learner): the format has repair batches
 // and recovery reads them, but nothing writes them yet, so a corrupt member
 // stays down. Room for a snapshot is not reserved here. While super's next
 // version is not written (its job begins with the segment), the deletion of the

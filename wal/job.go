@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
+
+	"github.com/holdfast-db/holdfast/raft"
 )
 
 // JobKind names a piece of background work.
@@ -97,6 +100,11 @@ func (l *Log) Checkpoint() {
 func (l *Log) SetPeers(peers []PeerMark) {
 	l.peers = append(l.peers[:0:0], peers...)
 	l.due.super = true
+}
+
+// Remembers reports whether super, as last written, has a row about the member.
+func (l *Log) Remembers(id raft.NodeID) bool {
+	return slices.ContainsFunc(l.super.peers, func(p PeerMark) bool { return p.ID == id })
 }
 
 func (l *Log) superJob() *Job {

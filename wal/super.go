@@ -15,7 +15,7 @@ const (
 	superBlocks  = 4
 	// superFixedBytes come before the lists.
 	superFixedBytes = 208
-	peerBytes       = 40
+	peerBytes       = 48
 	peersMax        = 32
 )
 
@@ -28,14 +28,9 @@ type Floor struct {
 }
 
 // PeerMark is the highest position that was heard of a peer: if the peer later
-// tells of less, it lost its disk (log-format, step 11).
-type PeerMark struct {
-	ID          raft.NodeID
-	Incarnation raft.Incarnation
-	Boot        uint64
-	Term        raft.Term
-	Match       raft.Index
-}
+// tells of less, it lost its disk (log-format, step 11). A row about this very
+// member is what a peer remembered of it when it was found to have forgotten.
+type PeerMark = raft.PeerMark
 
 // super is the small truth beside the log: who we are, where the log starts,
 // and how far it is durable.
@@ -57,12 +52,13 @@ type PeerMark struct {
 //	152 its configuration: index  160 term    168 length  172 zero
 //	176 active configuration: index  184 term  192 length  196 zero
 //	200 peers  204 zero
-//	208 peers × {id 8, incarnation 8, boot 8, term 8, match 8}
+//	208 peers × {id 8, incarnation 8, boot 8, nonce 8, term 8, match 8}
 //	    the snapshot's configuration, the active configuration, zeros
 //	└─────────────────────────────────────────────────────────────────────┘
 //
 // The active configuration is left out if it doesn't fit or is the snapshot's;
-// the log has it. It counts only if the log holds its identity.
+// the log has it. It counts only if the log holds its identity. Peers that don't
+// fit beside the snapshot's configuration are left out too, the last ones first.
 type super struct {
 	version  uint64
 	id       Identity
@@ -112,18 +108,18 @@ func (s *super) words() []uint64 {
 
 func (s *super) putLists(b []byte) error {
 	le := binary.LittleEndian
-	peers := s.peers[:min(len(s.peers), peersMax)]
-	le.PutUint32(b[200:], uint32(len(peers)))
 	at := superFixedBytes
-	for _, p := range peers {
-		for _, v := range []uint64{uint64(p.ID), uint64(p.Incarnation), p.Boot, uint64(p.Term), uint64(p.Match)} {
-			le.PutUint64(b[at:], v)
-			at += 8
-		}
-	}
 	config := raft.AppendConfiguration(nil, s.snapshot.Config.Config)
 	if at+len(config) > len(b) {
 		return fmt.Errorf("%w: %d bytes", errSuperTooBig, len(config))
+	}
+	peers := s.peers[:min(len(s.peers), peersMax, (len(b)-at-len(config))/peerBytes)]
+	le.PutUint32(b[200:], uint32(len(peers)))
+	for _, p := range peers {
+		for _, v := range []uint64{uint64(p.ID), uint64(p.Incarnation), p.Boot, p.Nonce, uint64(p.Term), uint64(p.Match)} {
+			le.PutUint64(b[at:], v)
+			at += 8
+		}
 	}
 	le.PutUint32(b[168:], uint32(len(config)))
 	at += copy(b[at:], config)
@@ -183,8 +179,8 @@ func (s *super) lists(b []byte) error {
 	for range peers {
 		word := func(i int) uint64 { return le.Uint64(b[at+8*i:]) }
 		s.peers = append(s.peers, PeerMark{
-			ID: raft.NodeID(word(0)), Incarnation: raft.Incarnation(word(1)), Boot: word(2),
-			Term: raft.Term(word(3)), Match: raft.Index(word(4)),
+			ID: raft.NodeID(word(0)), Incarnation: raft.Incarnation(word(1)), Boot: word(2), Nonce: word(3),
+			Term: raft.Term(word(4)), Match: raft.Index(word(5)),
 		})
 		at += peerBytes
 	}

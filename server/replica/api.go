@@ -220,6 +220,8 @@ type (
 	PeerClosedEvent struct{ Peer raft.NodeID }
 	// PeerUnreachableEvent: frames to the member were lost.
 	PeerUnreachableEvent struct{ Peer raft.NodeID }
+	// PeerConnectedEvent: frames to the member get through from now on.
+	PeerConnectedEvent struct{ Peer raft.NodeID }
 	// JobDoneEvent returns a job to its owner.
 	JobDoneEvent struct {
 		Job Job

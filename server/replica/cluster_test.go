@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -34,6 +35,7 @@ type member struct {
 	r     *Replica // nil: down
 	queue []Event
 	rng   *rand.Rand
+	ended error // why it stopped for good
 }
 
 func newCluster(t *testing.T, n int, tweak func(*Config)) *cluster {
@@ -50,6 +52,14 @@ func newCluster(t *testing.T, n int, tweak func(*Config)) *cluster {
 
 func (m *member) start() {
 	m.c.t.Helper()
+	r, err := Open(m.config())
+	if err != nil {
+		m.c.t.Fatalf("member %d: %v", m.id, err)
+	}
+	m.r, m.queue = r, nil
+}
+
+func (m *member) config() Config {
 	cfg := DefaultConfig()
 	cfg.FS, cfg.Dir, cfg.Rand = m.fs, "/data", m.rng
 	cfg.Member, cfg.Cluster, cfg.SegmentBytes = m.id, 0xc1, 64<<10
@@ -61,11 +71,7 @@ func (m *member) start() {
 	if m.c.tweak != nil {
 		m.c.tweak(&cfg)
 	}
-	r, err := Open(cfg)
-	if err != nil {
-		m.c.t.Fatalf("member %d: %v", m.id, err)
-	}
-	m.r, m.queue = r, nil
+	return cfg
 }
 
 // crash kills the process; the page cache survives.
@@ -107,6 +113,11 @@ func (m *member) step(ev Event) {
 	actor := m.r.Actor(ActorOf(ev))
 	actor.Step(ev, &out)
 	actor.Flush(&out)
+	if errors.Is(out.Fatal, ErrForgotten) {
+		m.ended = out.Fatal
+		m.crash()
+		return
+	}
 	if out.Fatal != nil {
 		m.c.t.Fatalf("member %d: %v", m.id, out.Fatal)
 	}

@@ -41,6 +41,7 @@ type Core struct {
 	// leaderTick is when leader last changed.
 	leaderTick uint64
 	booted     bool
+	marks      markBook
 }
 
 // persistence is the core's view of the log actor.
@@ -82,6 +83,8 @@ func (c *Core) Step(ev Event, out *Output) {
 		c.node.PeerClosed(ev.Peer)
 	case PeerUnreachableEvent:
 		c.node.PeerUnreachable(ev.Peer)
+	case PeerConnectedEvent:
+		c.node.Announce(ev.Peer)
 	case JobDoneEvent:
 		ev.Job.Finish(ev.Err, out)
 	case compactedEvent:
@@ -116,6 +119,7 @@ func (c *Core) Flush(out *Output) {
 		c.takeOutput(out)
 	}
 	c.flushAsked(out)
+	c.flushMarks(out)
 }
 
 func (c *Core) tick(out *Output) {
@@ -206,6 +210,9 @@ func (c *Core) takeOutput(out *Output) {
 		if o.Persist != nil {
 			c.persist.busy, c.persist.due, c.persist.after = true, false, o.Persist.After
 			out.Events = append(out.Events, persistEvent{Persist: o.Persist})
+		}
+		if o.Fenced != nil {
+			c.fenced(o.Fenced, out)
 		}
 		out.Trace = append(out.Trace, o.Events...)
 	}

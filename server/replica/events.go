@@ -28,6 +28,12 @@ type (
 		First raft.Index
 		Stats wal.Stats
 	}
+	// marksEvent (core → log): keep this of the peers in super; with Fenced, end
+	// the process with it once it is there.
+	marksEvent struct {
+		Peers  []raft.PeerMark
+		Fenced error
+	}
 	// lowEvent (log → core): the log's reserve of disk space is low, or no more.
 	lowEvent struct{ Low bool }
 	// syncDueEvent (core → core, by timer): sync policy "interval" has waited
@@ -99,9 +105,11 @@ func (SnapshotArrivedEvent) actor() ActorID { return ToCore }
 func (SnapshotSentEvent) actor() ActorID    { return ToCore }
 func (PeerClosedEvent) actor() ActorID      { return ToCore }
 func (PeerUnreachableEvent) actor() ActorID { return ToCore }
+func (PeerConnectedEvent) actor() ActorID   { return ToCore }
 func (e JobDoneEvent) actor() ActorID       { return e.Job.Owner }
 func (retireEvent) actor() ActorID          { return ToLog }
 func (compactedEvent) actor() ActorID       { return ToCore }
+func (marksEvent) actor() ActorID           { return ToLog }
 func (lowEvent) actor() ActorID             { return ToCore }
 func (syncDueEvent) actor() ActorID         { return ToCore }
 func (proposeEvent) actor() ActorID         { return ToCore }

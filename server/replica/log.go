@@ -24,6 +24,7 @@ type Log struct {
 	// retire removes snapshots that the log no longer depends on.
 	retire func(oldest, newest raft.EntryID) error
 	ticks  int64
+	fenced error // why the process ends once super tells of it
 }
 
 // Step takes one event.
@@ -36,6 +37,8 @@ func (l *Log) Step(ev Event, out *Output) {
 		err = l.load(ev.Request, out)
 	case compactEvent:
 		err = l.compact(ev, out)
+	case marksEvent:
+		l.marks(ev)
 	case retireEvent:
 		err = l.retire(ev.Last, ev.Last)
 	case TickEvent:
@@ -68,7 +71,9 @@ func (l *Log) job(j *wal.Job) Job {
 		Finish: func(_ error, out *Output) {
 			if err := l.wal.Finish(j); err != nil {
 				out.Fatal = err
+				return
 			}
+			l.endFenced(out)
 		},
 	}
 }

@@ -74,6 +74,9 @@ func openLog(cfg *Config) (*wal.Log, *wal.Recovered, error) {
 			ErrIdentity, cfg.Dir, rec.Member, rec.Cluster, uint64(cfg.Member), cfg.Cluster)
 		return nil, nil, errors.Join(err, log.Close())
 	}
+	if err := checkRemembered(cfg, rec); err != nil {
+		return nil, nil, errors.Join(err, log.Close())
+	}
 	return log, rec, nil
 }
 
@@ -193,7 +196,7 @@ func (r *Replica) stateOptions(config raft.Configuration) state.Options {
 
 func raftConfig(cfg *Config, rec *wal.Recovered) raft.Config {
 	return raft.Config{
-		ID: cfg.Member, Incarnation: rec.Incarnation, Boot: rec.Boot,
+		ID: cfg.Member, Incarnation: rec.Incarnation, Boot: rec.Boot, Nonce: cfg.Rand.Uint64() | 1,
 		ElectionTicks: cfg.ElectionTicks, HeartbeatTicks: cfg.HeartbeatTicks, PeerClosedTicks: cfg.PeerClosedTick,
 		Rand:              rand.New(rand.NewPCG(cfg.Rand.Uint64(), cfg.Rand.Uint64())),
 		MessageEntriesMax: cfg.MessageEntriesMax, MessageBytesMax: cfg.MessageBytesMax,
@@ -206,7 +209,7 @@ func raftConfig(cfg *Config, rec *wal.Recovered) raft.Config {
 func raftBoot(rec *wal.Recovered, meta raft.SnapshotMeta) raft.Boot {
 	boot := raft.Boot{
 		HardState: rec.HardState, Snapshot: meta, First: rec.First, Last: rec.Last, Prev: rec.Prev,
-		Terms: rec.Terms, Tail: rec.Tail,
+		Terms: rec.Terms, Tail: rec.Tail, Peers: rec.Peers,
 	}
 	if boot.HardState.Term < boot.Prev.Term { // just restored: it has not voted yet
 		boot.HardState.Term, boot.HardState.Vote = boot.Prev.Term, 0
