@@ -30,7 +30,7 @@ type head struct {
 	alarms          atomic.Pointer[[]state.Alarm]
 	roster          atomic.Pointer[roster]
 	learner         atomic.Bool
-	leaderlessSince atomic.Int64 // unix ms; 0: there is a leader
+	leaderlessSince atomic.Pointer[time.Time] // nil: there is a leader
 }
 
 // publishRaft is called on the core's goroutine.
@@ -44,9 +44,10 @@ func (h *head) publishRaft(st raft.Status) {
 	}
 	switch {
 	case st.Leader != 0:
-		h.leaderlessSince.Store(0)
-	case h.leaderlessSince.Load() == 0:
-		h.leaderlessSince.Store(time.Now().UnixMilli())
+		h.leaderlessSince.Store(nil)
+	case h.leaderlessSince.Load() == nil:
+		now := time.Now() // with its monotonic reading: a step of the wall clock is no outage
+		h.leaderlessSince.Store(&now)
 	}
 }
 
@@ -149,8 +150,8 @@ func (b *backend) Status() api.Status {
 	if alarms := b.head.alarms.Load(); alarms != nil {
 		st.Alarms = *alarms
 	}
-	if since := b.head.leaderlessSince.Load(); since != 0 {
-		st.LeaderlessMS = max(time.Now().UnixMilli()-since, 1)
+	if since := b.head.leaderlessSince.Load(); since != nil {
+		st.LeaderlessMS = max(time.Since(*since).Milliseconds(), 1)
 	}
 	return st
 }

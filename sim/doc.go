@@ -94,11 +94,20 @@
 // Nodes are started by the simulator's own operators, so a member's command line
 // and its first contact with a cluster are the end-to-end tests' matter, as are
 // gRPC, TLS and real sockets. Time is a number here: a bug that needs two threads
-// at once in one actor's memory is the race detector's to find. An
-// old disk comes back only where each of the others has on its own disk what
-// tells it from the present one: nobody else could know (raft/doc.go). Damaged
-// logs don't heal from peers yet (log-format, steps 9 and 10), so a damaged member
-// stops and is replaced.
+// at once in one actor's memory is the race detector's to find.
+//
+// A clock that is set, an hour forward or back, is not simulated, for it reaches
+// nothing that runs here. Members see ticks; the server makes them with a ticker,
+// which counts by the monotonic clock, gives one tick after whatever gap, and whose
+// ticks are dropped where too many wait (the same as here: Node.tick). What a
+// monotonic clock can do, to run fast or slow or stand still, is drawn. The wall
+// clock's few readers are listed, with reasons, by a test of internal/lint: ids,
+// gauges, certificates, and the end of a JWT, which server/token tests.
+//
+// An old disk comes back only where each of the others has on its own disk what
+// tells it from the present one: nobody else could know (raft/doc.go). Damaged logs
+// don't heal from peers yet (log-format, steps 9 and 10), so a damaged member stops
+// and is replaced.
 //
 // # Sources
 //
