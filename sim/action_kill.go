@@ -1,5 +1,7 @@
 package sim
 
+import "github.com/holdfast-db/holdfast/raft"
+
 // A process that is killed between a write and its sync leaves bytes that are
 // read back and yet not durable: they lie in the page cache, until the power
 // goes, too.
@@ -59,9 +61,33 @@ func (f *faultPlanner) pausedLeader() bool {
 	if n == nil || len(f.w.nodes) == 1 || !n.clientUp {
 		return false
 	}
+	if f.d.percent(50) {
+		f.whileReading(n, 300, func() { f.pauseAlone(n) })
+		return true
+	}
+	return f.pauseAlone(n)
+}
+
+// whileReading waits for a moment at which reads wait for the leader's quorum:
+// then the answers come while it stands still.
+func (f *faultPlanner) whileReading(n *Node, tries int, strike func()) {
+	f.w.strikeAfter(f.d.between(50, 400), func() {
+		switch {
+		case !f.running || !n.up || n.last.role != raft.Leader:
+		case tries == 0 || n.rep.Waiting().Reads > 0:
+			strike()
+		default:
+			f.whileReading(n, tries-1, strike)
+		}
+	})
+}
+
+func (f *faultPlanner) pauseAlone(n *Node) bool {
 	timeout := 2 * int64(f.w.plan.Raft.ElectionTicks) * f.w.plan.Raft.TickMicros
 	still := f.d.between(timeout, 3*timeout)
-	f.w.perform(Action{Verb: "pause", Who: is(n.id), Micros: still})
+	if !f.w.perform(Action{Verb: "pause", Who: is(n.id), Micros: still}) {
+		return false
+	}
 	alone := f.d.between(0, 5*millisecond)
 	a := Action{Verb: "isolate", Who: is(n.id), For: still + f.d.between(millisecond, timeout)}
 	if f.d.percent(40) {

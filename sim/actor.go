@@ -199,6 +199,9 @@ func (n *Node) stepJob(j replica.Job) {
 		n.crashAtDisk("job " + j.Name)
 		return
 	}
+	if done && err == nil && j.Name == "snapshot" {
+		n.checkSnapshots("a snapshot is written")
+	}
 	delay := n.w.nodeDraw.between(20, 2000)
 	if !done && err == nil {
 		n.later(delay, whatJob, func() { n.stepJob(j) })

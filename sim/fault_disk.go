@@ -57,7 +57,11 @@ func (f *faultPlanner) diskFull() bool {
 			After: f.d.Int64N(4), Times: pick[int64](f.d, 1, 3, 0),
 		}})
 	}
-	return f.w.perform(Action{Verb: "diskfull", Who: is(n.id), Count: f.d.between(0, 64<<10), For: f.outage()})
+	// The leader's is where the others commit what it can't write down itself.
+	if l := f.w.leader(); l != nil && !l.disk.full && f.d.percent(30) {
+		n = l
+	}
+	return f.w.perform(Action{Verb: "diskfull", Who: is(n.id), Count: f.d.between(0, pick[int64](f.d, 0, 8<<10, 64<<10)), For: 2 * f.outage()})
 }
 
 // readOnly is what the kernel does to a file system that it no longer trusts.

@@ -16,9 +16,9 @@ var faultGroups = []struct {
 	{"process", []string{"pause", "paused-leader", "long-pause", "stall-actor"}},
 	{"clock", []string{"wrong-clock", "frozen-clock"}},
 	{"network", []string{"partition", "isolate-leader", "one-way", "bridge", "ring", "flap", "slow-link", "reset-links",
-		"burst-loss", "throttle", "swizzle-clog", "reset-connection", "replay", "wrong-peer", "stale-leader"}},
+		"burst-loss", "throttle", "swizzle-clog", "reset-connection", "replay", "wrong-peer", "stale-leader", "overtaken-leader"}},
 	{"clients", []string{"client-cut"}},
-	{"people", []string{"transfer", "members", "resize", "remove-in-snapshot", "lame-learner", "change-and-crash"}},
+	{"people", []string{"transfer", "members", "resize", "remove-in-snapshot", "lame-learner", "change-and-crash", "late-order"}},
 	{"disk", []string{"disk-error", "sync-error", "disk-full", "read-only", "slow-disk", "hung-sync"}},
 	{"damage", []string{"bit-rot", "misplaced-write", "lost-file", "shortened-file", "lost-write", "misread", "wiped-disk", "old-disk"}},
 }

@@ -124,6 +124,40 @@ func (f *faultPlanner) transfer() bool {
 	return f.w.perform(a)
 }
 
+// lateOrder lets a leader order a member to take over, gives the order so much
+// time on its way that it is given up, and makes a learner of the member
+// meanwhile: it must not obey any more.
+func (f *faultPlanner) lateOrder() bool {
+	l := f.w.leader()
+	m, ok := f.someVoter(f.w.oracle.config)
+	if l == nil || !ok || m.ID == l.id {
+		return false
+	}
+	timeout := int64(f.w.plan.Raft.ElectionTicks) * f.w.plan.Raft.TickMicros
+	demote := Action{Verb: "demote", Who: is(m.ID)}
+	if !f.sound(demote) {
+		return false
+	}
+	// The order is on its way for longer than the leader waits, and is not
+	// repeated; what follows once the link is quick again arrives before.
+	links := []Link{{is(l.id), is(m.ID)}}
+	f.w.perform(Action{Verb: "slow", Links: links, Micros: f.d.between(2*timeout, 3*timeout), For: timeout / 5})
+	if !f.w.perform(Action{Verb: "transfer", Who: is(l.id), Peer: is(m.ID)}) {
+		return false
+	}
+	f.w.strikeAfter(timeout/5, func() {
+		if f.running {
+			f.w.perform(Action{Verb: "cut", Links: links, For: timeout})
+		}
+	})
+	f.w.strikeAfter(f.d.between(5*timeout/4, 3*timeout/2), func() {
+		if f.running && f.w.leader() == l && f.sound(demote) {
+			f.w.perform(demote)
+		}
+	})
+	return true
+}
+
 // sizes are the numbers of voters that a cluster walks through.
 var sizes = [...]int{1, 2, 3, 4, 5}
 

@@ -177,7 +177,7 @@ func (f *faultPlanner) throttle() bool {
 	}
 	n, other := f.twoNodes()
 	a := Action{Verb: "throttle", Links: []Link{{is(n.id), is(other.id)}}, For: f.outage()}
-	a.Count = pick[int64](f.d, 1, 10, 100, 1000, 10_000) << 10
+	a.Count = pick[int64](f.d, 1, 1, 10, 100, 1000, 10_000) << 10
 	if f.d.percent(40) {
 		a.Links = f.linksOf(n)
 	}

@@ -106,13 +106,26 @@ func (f *faultPlanner) pause() bool {
 	return f.w.perform(Action{Verb: "pause", Who: is(n.id), Micros: f.outage()})
 }
 
-// stallActor stops one of the three: a scheduler owes nobody fairness.
+// stallActor stops one of the three: a scheduler owes nobody fairness. A leader
+// whose state lags behind its log must not answer from it, and a member whose
+// core has missed ticks that its other actors have seen may lead later.
 func (f *faultPlanner) stallActor() bool {
 	n := f.someNode()
 	if n == nil {
 		return false
 	}
-	return f.w.perform(Action{Verb: "stall", Who: is(n.id), Word: actorNames[f.d.IntN(3)], Micros: f.outage() / 2})
+	a := Action{Verb: "stall", Who: is(n.id), Word: actorNames[f.d.IntN(3)], Micros: f.outage() / 2}
+	if l := f.w.leader(); l != nil && f.d.percent(30) {
+		a.Who, a.Word = is(l.id), "apply"
+	}
+	if a.Word == "core" && f.d.percent(60) {
+		f.w.strikeAfter(a.Micros+f.d.between(0, 300*millisecond), func() {
+			if l := f.w.leader(); f.running && l != nil && l != n {
+				f.w.perform(Action{Verb: "transfer", Who: is(l.id), Peer: is(n.id)})
+			}
+		})
+	}
+	return f.w.perform(a)
 }
 
 // longPause is a stop that outlasts every timeout: seconds to minutes.

@@ -60,6 +60,8 @@ const (
 	faultKillSync
 	faultPausedLeader
 	faultOldDisk
+	faultOvertaken
+	faultLateOrder
 	faultKinds // count
 )
 
@@ -130,7 +132,9 @@ func init() {
 		faultKillSync:     {"kill-sync", 30, 600 * millisecond, 2 * second, (*faultPlanner).killSync},
 		faultPausedLeader: {"paused-leader", 35, 800 * millisecond, 3 * second, (*faultPlanner).pausedLeader},
 
-		faultOldDisk: {"old-disk", 20, 300 * millisecond, 1500 * millisecond, (*faultPlanner).restoreDisk},
+		faultOldDisk:   {"old-disk", 20, 300 * millisecond, 1500 * millisecond, (*faultPlanner).restoreDisk},
+		faultOvertaken: {"overtaken-leader", 25, second, 3 * second, (*faultPlanner).overtaken},
+		faultLateOrder: {"late-order", 20, second, 3 * second, (*faultPlanner).lateOrder},
 	}
 }
 

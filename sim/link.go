@@ -20,9 +20,16 @@ type link struct {
 	resets int
 }
 
-// backlogMax is how long a frame may have to wait for those before it; what
-// would have to wait longer is dropped, as by a sender whose queue is full.
-const backlogMax = 10 * second
+// queueMax is how much may wait for a link, in the time that it takes to get
+// through; what comes then is dropped, as by a sender whose queue is full.
+// backlogMax is how long one frame may take.
+const (
+	queueMax   = 2 * second
+	backlogMax = 10 * second
+)
+
+// full tells whether what waits for the link leaves no room for more.
+func (l *link) full(now int64) bool { return l.rate > 0 && l.free-now > queueMax }
 
 // hold is how long a frame of that size waits for the link, µs.
 func (l *link) hold(now int64, size int) int64 {
@@ -110,12 +117,18 @@ func (n *network) receiver(to raft.NodeID, frame []byte) raft.NodeID {
 	return other
 }
 
-// past remembers some of the frames that were sent.
+// past remembers some of the frames that were sent: of raft's messages, and of
+// what members ask each other for their clients, which is a small part of all
+// and must not be had twice.
 type past struct {
 	frames [512]pastFrame
 	kept   int
 	seen   int
+	asked  []pastFrame // the last askedMax, oldest first
 }
+
+// askedMax bounds how many frames with clients' requests are remembered.
+const askedMax = 256
 
 type pastFrame struct {
 	from, to raft.NodeID
@@ -127,6 +140,12 @@ type pastFrame struct {
 const pastEvery = 5
 
 func (p *past) note(from, to raft.NodeID, frame []byte) {
+	if transport.KindOf(frame) != transport.KindRaft {
+		if p.asked = append(p.asked, pastFrame{from, to, frame}); len(p.asked) > askedMax {
+			p.asked = append(p.asked[:0:0], p.asked[askedMax/2:]...)
+		}
+		return
+	}
 	if p.seen++; p.seen%pastEvery == 0 {
 		p.frames[p.kept%len(p.frames)] = pastFrame{from, to, frame}
 		p.kept++
@@ -141,6 +160,16 @@ func (p *past) any(d draw) []byte {
 	return p.frames[d.IntN(min(p.kept, len(p.frames)))].bytes
 }
 
+// askedOf lists the requests that a member sent or was sent, oldest first.
+func (p *past) askedOf(id raft.NodeID) (list []pastFrame) {
+	for _, f := range p.asked {
+		if f.from == id || f.to == id {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
 // of lists those that a member sent or was sent, oldest first.
 func (p *past) of(id raft.NodeID) (list []pastFrame) {
 	for i := max(0, p.kept-len(p.frames)); i < p.kept; i++ {
@@ -153,12 +182,15 @@ func (p *past) of(id raft.NodeID) (list []pastFrame) {
 
 // replay delivers frames of the past once more, those to whom they went.
 func (n *network) replay(id raft.NodeID, times int64) int {
-	list := n.past.of(id)
+	list, asked := n.past.of(id), n.past.askedOf(id)
 	if len(list) == 0 {
 		return 0
 	}
 	for range times {
 		f := list[n.draw.IntN(len(list))]
+		if len(asked) > 0 && n.draw.percent(30) {
+			f = asked[n.draw.IntN(len(asked))]
+		}
 		if n.open(f.from, f.to) {
 			n.w.at(n.draw.between(1, 20*millisecond), whatFrame, uint8(f.to), func() { n.arrive(f.from, f.to, f.bytes) })
 			n.w.count.add("frames replayed")

@@ -72,9 +72,14 @@ func (n *network) send(from, to raft.NodeID, frame []byte) {
 }
 
 func (n *network) carry(from, to raft.NodeID, frame []byte) {
+	if n.links[from][to].full(n.w.now) {
+		n.w.count.add("frames dropped behind a full link")
+		n.w.rec.frame(n.w, from, to, frame, -1)
+		return
+	}
 	delay := n.delay(from, to, len(frame))
 	if delay > backlogMax {
-		n.w.count.add("frames dropped behind a full link")
+		n.w.count.add("frames longer under way than the link lives")
 		return
 	}
 	if !n.perfect && n.draw.chance(n.knobs.CorruptPPM) {

@@ -179,7 +179,7 @@ func drawReplica(d draw) ReplicaKnobs {
 		BatchBytesMax:       pick(d, 512, 64<<10),
 		ApplyBytesMax:       pick(d, 256, 4<<10, 1<<20),
 		ApplyGapMax:         pick(d, 200, 5000),
-		SnapshotLogBytesMin: pick[int64](d, 16<<10, 64<<10, 128<<10, 512<<10, 4<<20),
+		SnapshotLogBytesMin: pick[int64](d, 4<<10, 16<<10, 64<<10, 128<<10, 512<<10, 4<<20),
 		CatchUpEntries:      pick(d, 0, 5, 50, 1000),
 		WatchFragmentBytes:  pick(d, 128, 1<<20),
 		WatchProgressTicks:  pick(d, 20, 100),

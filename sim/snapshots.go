@@ -78,7 +78,8 @@ func (s *outgoing) next() {
 		pace = 50 // a slow link is a fault too
 	}
 	if s.to != nil {
-		// It shares the link with everything else.
+		// It shares the link with everything else, and waits where a frame would
+		// be dropped.
 		pace += s.from.w.net.links[s.from.id][s.to.id].hold(s.from.w.now, s.from.w.net.knobs.ChunkBytes)
 	}
 	if pace > backlogMax {
@@ -177,6 +178,7 @@ func (s *outgoing) finish() {
 		return
 	}
 	w.count.add("snapshots received")
+	to.checkSnapshots("a snapshot was received")
 	w.trace.line(w.now, whatChunk, uint8(to.id), "has received snapshot %v from n%d", meta.Last, s.from.id)
 	incarnation := s.from.rep.Recovered().Incarnation
 	to.later(w.net.delay(s.from.id, to.id, 64), whatChunk, func() {

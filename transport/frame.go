@@ -92,6 +92,10 @@ func DecodeFrame(b []byte) (f Frame, rest []byte, err error) {
 	return Frame{Kind: kind, Payload: payload}, b[end:], nil
 }
 
+// KindOf returns the kind that a frame names, which AppendFrame or
+// AppendMessageFrame has made, without checking anything.
+func KindOf(frame []byte) Kind { return Kind(frame[4]) }
+
 // parseHeader checks all of the header that can be checked without the payload.
 func parseHeader(header []byte) (kind Kind, length int, err error) {
 	kind = Kind(header[4])

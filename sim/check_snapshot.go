@@ -1,0 +1,18 @@
+package sim
+
+import "strings"
+
+// checkSnapshots is a part of S1: who says that a snapshot is written, or
+// received, has it for good. No power loss takes the file or its name away any
+// more, so that the log may lose what the snapshot holds.
+func (n *Node) checkSnapshots(when string) {
+	if n.damaged || n.disk.errors > 0 {
+		return // its disk says one thing and does another, or has failed it
+	}
+	for _, name := range n.fs.Volatile() {
+		if strings.HasSuffix(name, ".snap") {
+			n.w.unsafe("S1 a snapshot that is told of is durable", uint8(n.id), "%s, and a power loss could still take %s", when, name)
+		}
+	}
+	n.w.count.add("snapshots compared with the disk")
+}
