@@ -11,6 +11,7 @@ type turnInfo struct {
 	raft    raft.Checkpoint
 	persist []*raft.Persist
 	bid     raft.Term // a candidate's term, if its leader's word is in the batch
+	refused []refusal // to a core
 }
 
 // before notes the state that a turn starts from, and draws how long it takes.
@@ -20,6 +21,7 @@ func (n *Node) before(a *actor, batch []replica.Event) turnInfo {
 	case replica.ToCore:
 		t.raft = raftOf(n.rep).Checkpoint()
 		t.bid = n.outbid(batch)
+		t.refused = refusals(batch)
 	case replica.ToLog:
 		for _, ev := range batch {
 			if p := replica.PersistOf(ev); p != nil {
@@ -108,6 +110,7 @@ func (n *Node) afterCore(t turnInfo, out *replica.Output) {
 	}
 	w.elected.began(n, out.Trace, term)
 	n.checkFollows(t.bid, role, term)
+	n.checkSearch(t.refused, out.Trace)
 	n.checkMonotonic(term, commit)
 	n.checkLeads(role, commit)
 	n.checkConfigured(commit)
