@@ -1,6 +1,10 @@
 package sim
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/holdfast-db/holdfast/server/replica"
+)
 
 // checkSnapshots is a part of S1: who says that a snapshot is written, or
 // received, has it for good. No power loss takes the file or its name away any
@@ -15,4 +19,15 @@ func (n *Node) checkSnapshots(when string) {
 		}
 	}
 	n.w.count.add("snapshots compared with the disk")
+}
+
+// checkCut is the other half: the log gives up what a snapshot holds only when
+// the member's own log reaches the snapshot's end durably. A member applies what
+// a quorum holds, so its snapshots can be ahead of its disk.
+func (n *Node) checkCut(events []replica.Event) {
+	for _, ev := range events {
+		if meta := replica.CompactOf(ev); meta != nil && !n.damaged && !n.shadow.holds(meta.Last) {
+			n.w.unsafe("S1 the log is cut below what is durable", uint8(n.id), "for a snapshot at %v, while the log is durable up to %v", meta.Last, n.shadow.end())
+		}
+	}
 }

@@ -111,6 +111,7 @@ func (n *Node) afterCore(t turnInfo, out *replica.Output) {
 	w.elected.began(n, out.Trace, term)
 	n.checkFollows(t.bid, role, term)
 	n.checkSearch(t.refused, out.Trace)
+	n.checkCut(out.Events)
 	n.checkMonotonic(term, commit)
 	n.checkLeads(role, commit)
 	n.checkConfigured(commit)

@@ -34,6 +34,15 @@ func RestoreOf(ev Event) *raft.SnapshotMeta {
 	return nil
 }
 
+// CompactOf returns the snapshot up to which an event makes the log move its
+// start, or nil.
+func CompactOf(ev Event) *raft.SnapshotMeta {
+	if c, ok := ev.(compactEvent); ok {
+		return &c.Meta
+	}
+	return nil
+}
+
 // RequestIDOf returns the identity that a request was given, or the zero one
 // if it was refused before.
 func RequestIDOf(r *Request) state.RequestID { return r.id }

@@ -14,4 +14,9 @@ var otherMutants = []mutant{
 	{id: "69b", name: "the value before a put is told without the permission to read", edits: []edit{
 		{"server/state/permit.go", "	if b.PrevKV {\n		return p.keys(auth.Read, b.Key, nil)\n	}\n	return nil\n}\n\nfunc (p permitter) delete", "	return nil\n}\n\nfunc (p permitter) delete"},
 	}, tests: "./server/state"},
+	{id: "71", name: "a snapshot and the heartbeats go through one queue", edits: []edit{
+		{"transport/tcp/link.go", "	guest    bool // under t.mu\n	stats    linkStats\n", "	guest    bool // under t.mu\n	stats    linkStats\n	turn     sync.Mutex\n"},
+		{"transport/tcp/link.go", "			err = c.stream.send(batch...)\n", "			l.turn.Lock()\n			err = c.stream.send(batch...)\n			l.turn.Unlock()\n"},
+		{"transport/tcp/snapshot_send.go", "	verdict := make(chan error, 1)\n	go func() {\n		err := readVerdict(s)", "	x.t.mu.RLock()\n	l := x.t.links[x.to]\n	x.t.mu.RUnlock()\n	if l != nil {\n		l.turn.Lock()\n		defer l.turn.Unlock()\n	}\n	verdict := make(chan error, 1)\n	go func() {\n		err := readVerdict(s)"},
+	}, tests: "./transport/tcp"},
 }

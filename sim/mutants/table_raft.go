@@ -74,7 +74,7 @@ var raftMutants = []mutant{
 		"begins below it is cut there, and above it there is nothing committed"},
 	{id: "13a", name: "a follower's commit index isn't bounded by what the leader sent", edits: []edit{
 		{"raft/append.go", "n.advanceCommit(min(m.Commit, last))", "n.advanceCommit(min(m.Commit, n.log.last()))"},
-	}, tests: "./raft"},
+	}},
 	{id: "13b", name: "a heartbeat tells a commit index beyond what the member has", edits: []edit{
 		{"raft/replicate.go", "		commit := min(p.match, n.log.commit)", "		commit := n.log.commit"},
 		{"raft/append.go", "	n.advanceCommit(m.Commit)\n", "	n.advanceCommit(min(m.Commit, n.log.last()))\n"},
@@ -98,8 +98,11 @@ var raftMutants = []mutant{
 	{id: "17", name: "a leader without a quorum goes on (no CheckQuorum)", edits: []edit{
 		{"raft/replicate.go", "	if !n.quorumActive() {", "	if false {"},
 	}},
-	{id: "18", name: "a leader that hands over keeps taking proposals", edits: []edit{
+	{id: "18a", name: "a leader that hands over keeps taking proposals", edits: []edit{
 		{"raft/replicate.go", "	case n.lead.transferee != 0:\n		return EntryID{}, ErrTransferring\n", ""},
+	}},
+	{id: "18b", name: "a member is ordered to take over before it has all of the log", edits: []edit{
+		{"raft/transfer.go", "	if p.match == n.log.last() {\n		n.sendTimeoutNow(p)\n		return nil\n	}\n", "	if true {\n		n.sendTimeoutNow(p)\n		return nil\n	}\n"},
 	}},
 	{id: "19", name: "election timeouts are not drawn", edits: []edit{
 		{"raft/node.go", "n.electionTimeout = n.cfg.ElectionTicks + n.cfg.Rand.IntN(n.cfg.ElectionTicks)", "n.electionTimeout = n.cfg.ElectionTicks"},
@@ -150,8 +153,11 @@ var memberMutants = []mutant{
 		{"raft/membership.go", "func (n *Node) config() *Configuration { return &n.configs.active().Config }",
 			"func (n *Node) config() *Configuration {\n	if n.role == Leader {\n		c := n.configs.at(n.log.commit)\n		return &c.Config\n	}\n	return &n.configs.active().Config\n}"},
 	}},
-	{id: "30", name: "learners count in the quorum", edits: []edit{
+	{id: "30a", name: "learners count in the quorum", edits: []edit{
 		{"raft/quorum.go", "in := c.majority(match, func(m *Member) bool { return m.Voter })", "in := c.majority(match, func(m *Member) bool { return m.Voter || m.Learner() })"},
+	}},
+	{id: "30b", name: "a learner stands for election", edits: []edit{
+		{"raft/membership.go", "if m, ok := c.Config.Find(n.cfg.ID); ok && m.votes() {", "if _, ok := c.Config.Find(n.cfg.ID); ok {"},
 	}},
 	{id: "31", name: "a promoted learner that doesn't know it yet refuses to vote", edits: []edit{
 		{"raft/vote.go", "	case !n.ownGenuine():\n		return ReasonWrongIncarnation\n", "	case !n.ownGenuine() || n.mayCampaign() == ReasonNotVoter:\n		return ReasonWrongIncarnation\n"},

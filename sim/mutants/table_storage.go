@@ -16,13 +16,13 @@ var logMutants = []mutant{
 	{id: "38", name: "any bad batch ends the log", edits: []edit{
 		{"wal/replay.go", "		if !here.Before(r.proven) && !r.vouches(it) {", "		if true {"},
 		{"wal/replay.go", "	if at < end {", "	if false {"},
-	}, tests: "./wal"},
+	}},
 	{id: "39", name: "a block of zeros ends the log", edits: []edit{
 		{"wal/scan.go", "		b := im.block(i)\n		if h, ok := decodeHeader(b, salt); ok && h.pos == (Pos{im.seq, i}) {", "		b := im.block(i)\n		if binary.LittleEndian.Uint64(b) == 0 {\n			break\n		}\n		if h, ok := decodeHeader(b, salt); ok && h.pos == (Pos{im.seq, i}) {"},
-	}, tests: "./wal"},
+	}},
 	{id: "40", name: "an entry's CRC covers neither type nor index", edits: []edit{
 		{"raft/codec.go", "	head[0] = byte(e.Type)\n	binary.LittleEndian.PutUint64(head[1:], uint64(e.Index))\n", ""},
-	}, tests: "./raft"},
+	}},
 	{id: "41", name: "what a recycled segment held before is taken for the log", edits: []edit{
 		{"wal/header.go", "le.Uint64(b) != batchMagic^salt || ", ""},
 		{"wal/scan.go", "ok && h.pos == (Pos{im.seq, i}) {", "ok && h.pos.Block == i {"},
@@ -35,10 +35,10 @@ var logMutants = []mutant{
 	{id: "43", name: "both twins of super are written before one sync", edits: []edit{
 		{"wal/superfile.go", "	if w.at%2 == 1 {", "	if w.at >= 2 {"},
 		{"wal/superfile.go", "uint32(w.super.version%2)+uint32(w.at))", "uint32(w.super.version%2)+uint32(2*w.at))"},
-	}, tests: "./wal"},
+	}},
 	{id: "45", name: "a full disk is overlooked when a segment is allocated", edits: []edit{
 		{"wal/segment.go", "	return p.file.Allocate(p.size)\n}\n\n// fit", "	_ = p.file.Allocate(p.size)\n	return nil\n}\n\n// fit"},
-	}, tests: "./wal"},
+	}},
 }
 
 var snapshotMutants = []mutant{
@@ -74,12 +74,17 @@ var snapshotMutants = []mutant{
 		{"server/state/load.go", "	if got := s.Hash(); got != l.hash {", "	if false {\n		got := uint64(0)"},
 		{"server/replica/snapshot_files.go", "s.Hash() != file.StateHash() || ", ""},
 	}},
+	{id: "49c", name: "a snapshot lacks the users and the roles, and nobody compares hashes", edits: []edit{
+		{"server/state/export.go", "	e.roles, e.users = authRows(e.view.auth)\n", ""},
+		{"server/state/load.go", "	if got := s.Hash(); got != l.hash {", "	if false {\n		got := uint64(0)"},
+		{"server/replica/snapshot_files.go", "s.Hash() != file.StateHash() || ", ""},
+	}, tests: "./server/state"},
 	{id: "50", name: "entries are applied while a snapshot waits to be restored", edits: []edit{
 		{"raft/apply.go", "	return a.restore == nil && a.handed < n.log.commit", "	return a.handed < n.log.commit"},
 	}},
 	{id: "51", name: "a received block's hash is not compared", edits: []edit{
 		{"snapshot/receiver.go", "blockHash(c.hash, b[:blockHeaderBytes-hashBytes], b[blockHeaderBytes:n]) != h.hash {", "blockHash(c.hash, b[:blockHeaderBytes-hashBytes], b[blockHeaderBytes:n]) != h.hash && false {"},
-	}, tests: "./snapshot"},
+	}},
 	{id: "52", name: "a snapshot's state is an entry behind its name", edits: []edit{
 		{"server/state/export.go", "binary.AppendUvarint(append(b, exportVersion), e.view.applied)", "binary.AppendUvarint(append(b, exportVersion), e.view.applied-1)"},
 		{"server/replica/snapshot_files.go", " || s.AppliedIndex() != uint64(last.Index) {", " {"},

@@ -23,8 +23,13 @@ var storeMutants = []mutant{
 		{"server/state/apply.go", "// run executes a command.", "func withoutReads(t *mvcc.TxnRequest) *mvcc.TxnRequest {\n	c := *t\n	strip := func(ops []mvcc.Op) (kept []mvcc.Op) {\n		for _, op := range ops {\n			if op.Range == nil {\n				kept = append(kept, op)\n			}\n		}\n		return kept\n	}\n	c.Success, c.Failure = strip(t.Success), strip(t.Failure)\n	return &c\n}\n\n// run executes a command."},
 		{"server/replica/apply.go", "		err = a.state.Apply(uint64(e.Index)", "		a.state.Local = func(id state.RequestID) bool { return id.Member == a.origin.Member }\n		err = a.state.Apply(uint64(e.Index)"},
 	}},
-	{id: "59", name: "the keys of a revoked lease go in the order of a map", edits: []edit{
+	{id: "59a", name: "the keys of a revoked lease go in the order of a map", edits: []edit{
 		{"server/state/lease.go", "	t.ascendKeys(id, func(key string) bool {\n		keys = append(keys, []byte(key))\n		return true\n	})\n", "	set := map[string]bool{}\n	t.ascendKeys(id, func(key string) bool {\n		set[key] = true\n		return true\n	})\n	for key := range set {\n		keys = append(keys, []byte(key))\n	}\n"},
+	}},
+	{id: "59b", name: "the least TTL of a lease is each member's own setting", edits: []edit{
+		{"server/state/state.go", "type State struct {\n", "type State struct {\n	LeastTTL int64\n"},
+		{"server/state/lease.go", "	s.setLease(Lease{ID: q.ID, TTL: q.TTL})\n	return q, nil", "	s.setLease(Lease{ID: q.ID, TTL: max(q.TTL, s.LeastTTL)})\n	return q, nil"},
+		{"server/replica/apply.go", "		err = a.state.Apply(uint64(e.Index)", "		a.state.LeastTTL = int64(a.origin.Member)\n		err = a.state.Apply(uint64(e.Index)"},
 	}},
 	{id: "70", name: "the CRC of a frame is not compared", edits: []edit{
 		{"transport/frame.go", "	if stored != computed {", "	if stored != computed && false {"},
@@ -54,8 +59,11 @@ var watchMutants = []mutant{
 	{id: "62b", name: "after a snapshot a watcher goes on from the snapshot", edits: []edit{
 		{"mvcc/hub.go", "			w.cursor = max(w.cursor, before+1)\n", "			w.cursor = max(w.cursor, h.published+1)\n"},
 	}},
-	{id: "63", name: "a watch of a revision to come gets earlier events", edits: []edit{
+	{id: "63a", name: "a watch of a revision to come gets earlier events", edits: []edit{
 		{"mvcc/hub.go", "	if w.cursor == 0 {\n", "	if w.cursor == 0 || w.cursor > h.store.rev {\n"},
+	}},
+	{id: "63b", name: "a watch of a revision to come is told that it has all up to now", edits: []edit{
+		{"mvcc/hub.go", "return !w.behind && w.start <= h.published }", "return !w.behind }"},
 	}},
 	{id: "64a", name: "a watch of a compacted revision is not told so", edits: []edit{
 		{"mvcc/hub.go", "		return []WatchResponse{created, h.compactedResponse(watchID)}", "		return []WatchResponse{created}"},
