@@ -29,25 +29,50 @@ range() { printf '"key":"%s","range_end":"%s"' "$(b64 "services/$1/")" "$(b64 "$
 
 list() { post kv/range "{$(range "$1")}" | jq -r '.kvs[]?.value' | while read -r v; do text <<<"$v"; echo; done; }
 
-# watch prints who comes and goes. A stream is one JSON object a line. When it breaks off, it goes on at another member
-# behind the last revision it saw.
+# watch prints who comes and goes. It reads all, then watches from the revision behind. When the stream breaks off, it
+# goes on at another member behind the last change it has seen. Only if that has been compacted is something missed, and
+# then it reads all anew and compares.
 watch() {
-	local revision endpoint line
-	revision=$(post kv/range "{$(range "$1")}" | jq -r .header.revision)
-	list "$1" | sed 's/^/there: /'
+	local known="" now revision
+	while :; do
+		now=$(post kv/range "{$(range "$1")}")
+		revision=$(($(jq -r .header.revision <<<"$now") + 1))
+		now=$(jq -r '.kvs[]?.key | @base64d' <<<"$now" | sort)
+		comm -13 <(echo "$known") <(echo "$now") | sed -n 's/^./there: &/p'
+		comm -23 <(echo "$known") <(echo "$now") | sed -n 's/^./gone: &/p'
+		known=$now
+		echo "watching from revision $revision"
+		follow "$1"
+	done
+}
+
+# follow prints changes from $revision on, and returns when that has been compacted. A stream is one JSON object a line.
+follow() {
+	local endpoint line events
 	while :; do
 		for endpoint in ${ENDPOINTS//,/ }; do
 			while read -r line; do
-				if [ "$(jq -r '.result.compact_revision // 0' <<<"$line")" != 0 ]; then
-					echo "changes were missed: they have been compacted" >&2
-					exit 1
-				fi
-				jq -r '.result.events[]? | "\(if .type == "DELETE" then "gone" else "there" end): \(.kv.key | @base64d)"' <<<"$line"
-				revision=$(jq -r '.result.header.revision // '"$revision" <<<"$line")
-			done < <(curl -sN "$endpoint/v3/watch" -d "{\"create_request\":{$(range "$1"),\"start_revision\":\"$((revision + 1))\"}}")
+				[ "$(jq -r '.result.compact_revision // 0' <<<"$line")" = 0 ] || return 0
+				events=$(jq -r '.result.events[]? | "\(if .type == "DELETE" then "gone" else "there" end): \(.kv.key | @base64d)"' <<<"$line")
+				[ -n "$events" ] || continue
+				echo "$events"
+				known=$(remember <<<"$events")
+				# The change's own revision, not the header's: that can be ahead of what has been sent.
+				revision=$(($(jq -r '.result.events[-1].kv.mod_revision' <<<"$line") + 1))
+			done < <(curl -sN "$endpoint/v3/watch" -d "{\"create_request\":{$(range "$1"),\"start_revision\":\"$revision\"}}")
 			sleep 0.2
 		done
 	done
+}
+
+# remember applies events to $known.
+remember() {
+	local what key
+	while read -r what key; do
+		known=$(grep -Fxv -e "$key" <<<"$known" || :)
+		[ "$what" = gone: ] || known+=$'\n'$key
+	done
+	grep . <<<"$known" | sort || :
 }
 
 case "${1-}" in

@@ -5,10 +5,10 @@
 // twice.
 import { Etcd3, isRecoverableError } from 'etcd3';
 
-/** A client that knows all members: --endpoints=URL,URL, or a server on this machine. */
+/** A client that knows all members: --endpoints=URL,URL or $ENDPOINTS, or a server on this machine. */
 export function open() {
   const flag = process.argv.find((a) => a.startsWith('--endpoints='));
-  const hosts = flag ? flag.slice('--endpoints='.length).split(',') : ['http://localhost:2379'];
+  const hosts = flag ? flag.slice('--endpoints='.length).split(',') : (process.env.ENDPOINTS ?? 'http://localhost:2379').split(',');
   return new Etcd3({
     hosts,
     dialTimeout: 3000,

@@ -50,9 +50,8 @@ async function read() {
 }
 
 /**
- * Prints who comes and goes. The watch starts behind the revision that was read, so nothing falls between; the library
- * takes it to another member when one dies. If its next revision has been compacted by then, it ends with an error, and
- * all is read anew and compared.
+ * Prints who comes and goes. The watch starts behind the revision that was read, so nothing falls between. If the next
+ * change has been compacted by the time it is asked for, all is read anew and compared.
  */
 async function watch() {
   let known = new Map();
@@ -61,22 +60,36 @@ async function watch() {
     for (const key of services.keys()) if (!known.has(key)) console.log('there:', key);
     for (const key of known.keys()) if (!services.has(key)) console.log('gone:', key);
     known = services;
-    const watcher = await client.watch().prefix(`services/${service}/`).startRevision(String(revision + 1n)).create();
     console.log('watching from revision', String(revision + 1n));
+    for (let next = revision + 1n; next; ) next = await follow(known, next);
+  }
+}
+
+/**
+ * Prints changes from a revision on, until the stream breaks off; resolves to the revision behind the last change, or to
+ * null if the watch cannot go on there.
+ *
+ * Two things the library would do otherwise, at the price of a change now and then. create() resolves when the server
+ * has answered, and a change that came along with the answer is emitted before anybody listens. And a watcher that lost
+ * its server goes on behind the revision at which the last one answered, though older changes may not have come yet. So
+ * watcher() is used, which is listened to from the beginning, and it is not used for a second stream.
+ */
+function follow(known, next) {
+  return new Promise((resolve) => {
+    const watcher = client.watch().prefix(`services/${service}/`).startRevision(String(next)).watcher();
     watcher.on('put', (kv) => {
       known.set(kv.key.toString(), kv.value.toString());
+      next = BigInt(kv.mod_revision) + 1n;
       console.log('there:', kv.key.toString());
     });
     watcher.on('delete', (kv) => {
       known.delete(kv.key.toString());
+      next = BigInt(kv.mod_revision) + 1n;
       console.log('gone:', kv.key.toString());
     });
-    await new Promise((resolve) => {
-      watcher.once('error', resolve);
-      watcher.once('end', resolve);
-    });
-    await watcher.cancel().catch(() => {});
-  }
+    watcher.once('disconnected', () => watcher.cancel().then(() => resolve(next)));
+    watcher.once('error', () => resolve(null)); // the server has ended the watch, and does not say why in words
+  });
 }
 
 switch (what) {

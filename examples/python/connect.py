@@ -9,6 +9,7 @@ it happens twice.
 """
 
 import itertools
+import os
 import threading
 import time
 
@@ -16,6 +17,7 @@ import etcd3
 import grpc
 from etcd3 import exceptions
 
+ENDPOINTS = os.environ.get("ENDPOINTS", "http://localhost:2379")  # unless --endpoints says otherwise
 ATTEMPT = 3  # seconds one request may take; an election takes one to two
 
 _UNCLEAR = (exceptions.ConnectionFailedError, exceptions.ConnectionTimeoutError, exceptions.WatchTimedOut)

@@ -14,7 +14,7 @@ import time
 
 from etcd3 import events, exceptions
 
-from connect import Cluster, unclear
+from connect import ENDPOINTS, Cluster, unclear
 
 
 def register(cluster: Cluster, service: str, address: str, ttl: int):
@@ -50,7 +50,7 @@ def read(cluster: Cluster, service: str):
 
 
 def watch(cluster: Cluster, service: str):
-    """Prints who comes and goes. Nothing is missed: the watch goes on behind the last revision seen, at whichever member,
+    """Prints who comes and goes. Nothing is missed: the watch goes on behind the last change seen, at whichever member,
     and if that has been compacted, all is read anew and compared."""
     known: dict[str, str] = {}
     while True:
@@ -82,7 +82,8 @@ def follow(cluster: Cluster, service: str, known: dict[str, str], revision: int)
                     else:
                         known[key] = event.value.decode()
                         print("there:", key, flush=True)
-                revision = response.header.revision + 1
+                    # The change's own revision, not the header's: that can be ahead of what has been sent.
+                    revision = event.mod_revision + 1
         except Exception as error:
             if not unclear(error):
                 raise
@@ -95,7 +96,7 @@ def follow(cluster: Cluster, service: str, known: dict[str, str], revision: int)
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--endpoints", default="http://localhost:2379", help="client URLs, separated by commas")
+    parser.add_argument("--endpoints", default=ENDPOINTS, help="client URLs, separated by commas ($ENDPOINTS)")
     parser.add_argument("--ttl", type=int, default=5, help="register: seconds after which a dead service is gone")
     parser.add_argument("what", choices=["register", "list", "watch"])
     parser.add_argument("service")

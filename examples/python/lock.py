@@ -11,7 +11,7 @@ nothing. What lies outside the store must check the key's create revision itself
 import argparse
 import time
 
-from connect import Cluster
+from connect import ENDPOINTS, Cluster
 
 LOCK = "locks/python"
 COUNTER = "jobs/python-counter"
@@ -70,7 +70,7 @@ def count(cluster: Cluster, token: int, mark: str):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--endpoints", default="http://localhost:2379", help="client URLs, separated by commas")
+    parser.add_argument("--endpoints", default=ENDPOINTS, help="client URLs, separated by commas ($ENDPOINTS)")
     parser.add_argument("--name", default="worker")
     parser.add_argument("--turns", type=int, default=10)
     parser.add_argument("--ttl", type=int, default=3, help="seconds after which a dead holder's lock is free")

@@ -53,7 +53,7 @@ func TestJavaAsTheReadmeSays(t *testing.T) {
 		mvn := exec.Command("mvn", "-q", "-B", "compile", "exec:java", "-Dexec.mainClass=dev.holdfast.examples."+class,
 			"-Dexec.args="+c.Cluster.Endpoints()[0])
 		mvn.Dir = javaFolder()
-		if out := launch(t, mvn).succeed(); !strings.Contains(out, want) {
+		if out := strings.ReplaceAll(launch(t, mvn).succeed(), "\x1b[0m", ""); out != want { // Maven resets the colour
 			t.Errorf("%s printed %q, not %q", class, out, want)
 		}
 	}
@@ -116,7 +116,8 @@ func TestJavaLock(t *testing.T) {
 	}
 }
 
-// TestJavaElection: one leads; a stop hands over, a kill is noticed.
+// TestJavaElection: one leads and counts; a stop hands over, a kill is noticed. Every number was counted once, by one
+// leader at a time.
 func TestJavaElection(t *testing.T) {
 	need(t, "java")
 	t.Parallel()
@@ -143,8 +144,20 @@ func TestJavaElection(t *testing.T) {
 	second := leads(first)
 	candidates[second].kill()
 	third := leads(first, second)
+	for _, who := range []string{first, second} {
+		if !strings.Contains(candidates[who].out.String(), who+" leads since") {
+			t.Errorf("%s has not led:\n%s", who, candidates[who].out)
+		}
+	}
 	if third == first || third == second {
 		t.Errorf("%s leads again", third)
+	}
+	before := len(c.everyChange(t, "jobs/java-elected"))
+	eventually(t, 20*time.Second, "the third counts", func() bool { return len(c.everyChange(t, "jobs/java-elected")) > before+5 })
+	for i, value := range c.everyChange(t, "jobs/java-elected") {
+		if value != strconv.Itoa(i+1) {
+			t.Fatalf("change %d of the counter is %s", i+1, value)
+		}
 	}
 }
 

@@ -145,7 +145,11 @@ func (s store) rollback(ctx context.Context, name string, number int, note strin
 // says so, and it starts over from the value of now: then, and only then, are changes skipped, and it says that too.
 func (s store) watch(ctx context.Context, out io.Writer, name string) error {
 	for {
-		r, err := s.client.Get(ctx, current(name))
+		var r *clientv3.GetResponse
+		err := connect.Retry(ctx, func(ctx context.Context) (err error) {
+			r, err = s.client.Get(ctx, current(name))
+			return err
+		})
 		if err != nil {
 			return err
 		}

@@ -8,9 +8,11 @@
 package connect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
+	"os"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -23,8 +25,9 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Endpoints is the flag that all examples take.
-var Endpoints = flag.String("endpoints", "http://localhost:2379", "client URLs of the members, separated by commas")
+// Endpoints is the flag that all examples take. The variable spares typing it with each command.
+var Endpoints = flag.String("endpoints", cmp.Or(os.Getenv("ENDPOINTS"), "http://localhost:2379"),
+	"client URLs of the members, separated by commas ($ENDPOINTS)")
 
 // Client opens a client with all members' addresses, so that it can go on with another when one dies. The keep-alive
 // pings notice a member that is gone without a word (power, a cable) in 6 s; without them it would take TCP minutes.

@@ -23,7 +23,7 @@ func campaign(ctx context.Context, client *clientv3.Client) error {
 	}
 	defer session.Close() // ends the lease, and with it the candidacy
 	e := concurrency.NewElection(session, election)
-	if err := e.Campaign(ctx, *name); err != nil {
+	if err := stand(ctx, session, e); err != nil {
 		return err
 	}
 	fmt.Println(*name, "leads since revision", e.Rev())
@@ -36,6 +36,14 @@ func campaign(ctx context.Context, client *clientv3.Client) error {
 		return e.Resign(resign)
 	}
 	return err
+}
+
+// stand waits to be elected. It gives up when the lease is lost, for then our key has left the line.
+func stand(ctx context.Context, session *concurrency.Session, e *concurrency.Election) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(session.Ctx(), cancel)()
+	return e.Campaign(ctx, *name)
 }
 
 func open(ctx context.Context, client *clientv3.Client) (*concurrency.Session, error) {

@@ -1,7 +1,7 @@
 // Scheduler runs tasks later, or again and again, on whichever worker is there.
 //
-//	go run ./scheduler worker --name a &                   # as many as you like
-//	go run ./scheduler worker --name b &
+//	go run ./scheduler worker --name a                     # as many as you like, in terminals of their own
+//	go run ./scheduler worker --name b
 //	go run ./scheduler add mail --in 5s -- echo "sent"     # once, in five seconds
 //	go run ./scheduler add beat --every 1s -- date         # every second
 //	go run ./scheduler list
@@ -28,7 +28,7 @@ const usage = `scheduler: tasks that run later, or again and again
 
   scheduler worker                 run tasks until Ctrl-C           [--name NAME] [--ttl SECONDS] [--at-once N]
   scheduler add ID -- COMMAND...   add a task                       [--in DURATION] [--every DURATION]
-  scheduler remove ID              take a task out, if it is there
+  scheduler remove ID              take a task out, with its results
   scheduler list                   the tasks, when they are due, who runs them
   scheduler results ID             what the runs of a task printed
 `

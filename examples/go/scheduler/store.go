@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,13 +43,15 @@ type task struct {
 	Due     time.Time     `json:"due"`
 	Every   time.Duration `json:"every,omitempty"` // 0: once
 	Command []string      `json:"command"`
-	Runs    int           `json:"runs"` // how often it has run to the end
+	Runs    int           `json:"runs"`  // how often it has run to the end
+	Nonce   string        `json:"nonce"` // tells an attempt to add it from another task of the same id
 
 	revision int64  // of its key: which version of the task this is
 	worker   string // who runs it
 }
 
 type result struct {
+	Task   string    `json:"task"` // its nonce
 	Run    int       `json:"run"`
 	Worker string    `json:"worker"`
 	Ended  time.Time `json:"ended"`
@@ -66,38 +69,51 @@ type store struct{ client *clientv3.Client }
 
 func absent(key string) clientv3.Cmp { return clientv3.Compare(clientv3.CreateRevision(key), "=", 0) }
 
-// add stores a task. Its id guards it: the same task cannot be added twice, so adding may be repeated.
+func resultKey(id string, run int) string { return fmt.Sprintf("%s%s/%08d", resultsPrefix, id, run) }
+
+// add stores a task. Its id guards it: there is neither a task nor a first result of that name yet, so adding may be
+// repeated. (The task alone would not do as a guard. If the first attempt's answer is lost, a worker may have run the
+// task to its end before the second attempt comes, and that one would add it again.)
 func (s *store) add(ctx context.Context, t task) error {
 	if t.ID == "" || strings.Contains(t.ID, "/") {
 		return fmt.Errorf("%q is no task id: it must not be empty and hold no '/'", t.ID)
 	}
+	t.Nonce = rand.Text()
 	value, err := json.Marshal(t)
 	if err != nil {
 		return err
 	}
-	tried := false
+	key, first := tasksPrefix+t.ID, resultKey(t.ID, 1)
 	return connect.Retry(ctx, func(ctx context.Context) error {
 		done, err := s.client.Txn(ctx).
-			If(absent(tasksPrefix + t.ID)).
-			Then(clientv3.OpPut(tasksPrefix+t.ID, string(value))).
-			Else(clientv3.OpGet(tasksPrefix + t.ID)).
+			If(absent(key), absent(first)).
+			Then(clientv3.OpPut(key, string(value))).
+			Else(clientv3.OpGet(key), clientv3.OpGet(first)).
 			Commit()
-		again := tried
-		tried = true
-		switch {
-		case err != nil || done.Succeeded:
+		if err != nil || done.Succeeded {
 			return err
-		case again && string(done.Responses[0].GetResponseRange().Kvs[0].Value) == string(value):
-			return nil // our own earlier attempt
 		}
-		return fmt.Errorf("there is a task %q already", t.ID)
+		for _, r := range done.Responses {
+			var there struct{ Nonce, Task string }
+			for _, kv := range r.GetResponseRange().Kvs {
+				if err := json.Unmarshal(kv.Value, &there); err != nil {
+					return fmt.Errorf("%s: %w", kv.Key, err)
+				}
+			}
+			if there.Nonce == t.Nonce || there.Task == t.Nonce {
+				return nil // an earlier attempt of ours
+			}
+		}
+		return fmt.Errorf("there is a task %q already, or its results; `remove` takes both away", t.ID)
 	})
 }
 
-// remove takes a task out. A run that is going on ends without a result.
+// remove takes a task out, with its results. A run that is going on ends without one.
 func (s *store) remove(ctx context.Context, id string) error {
 	return connect.Retry(ctx, func(ctx context.Context) error {
-		_, err := s.client.Delete(ctx, tasksPrefix+id)
+		_, err := s.client.Txn(ctx).Then(
+			clientv3.OpDelete(tasksPrefix+id),
+			clientv3.OpDelete(resultsPrefix+id+"/", clientv3.WithPrefix())).Commit()
 		return err
 	})
 }
@@ -184,7 +200,7 @@ func (s *store) finish(ctx context.Context, c *claim, r result) error {
 	if err != nil {
 		return err
 	}
-	key := fmt.Sprintf("%s%s/%08d", resultsPrefix, c.task.ID, r.Run)
+	key := resultKey(c.task.ID, r.Run)
 	then := []clientv3.Op{clientv3.OpPut(key, string(value)), clientv3.OpDelete(claimsPrefix + c.task.ID)}
 	next, err := c.task.next(r.Ended)
 	if err != nil {
@@ -204,6 +220,18 @@ func (s *store) finish(ctx context.Context, c *claim, r result) error {
 			return nil
 		}
 		return errTaken
+	})
+}
+
+// release lets go of a claim whose run has no result, so that the task does not wait for this worker's death.
+func (s *store) release(ctx context.Context, c *claim) error {
+	key := claimsPrefix + c.task.ID
+	return connect.Retry(ctx, func(ctx context.Context) error {
+		_, err := s.client.Txn(ctx).
+			If(clientv3.Compare(clientv3.CreateRevision(key), "=", c.fence)).
+			Then(clientv3.OpDelete(key)).
+			Commit()
+		return err
 	})
 }
 

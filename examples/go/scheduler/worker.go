@@ -150,15 +150,30 @@ func (w *worker) perform(ctx context.Context, c *claim) {
 		fmt.Printf("%s stopped %s: another will run it\n", w.name, c.task.ID)
 		return
 	}
-	r := result{Run: run, Worker: w.name, Ended: time.Now(), Output: strings.TrimSpace(string(output))}
+	r := result{Task: c.task.Nonce, Run: run, Worker: w.name, Ended: time.Now(), Output: brief(output)}
 	if err != nil {
 		r.Error = err.Error()
 	}
 	if err := w.store.finish(ctx, c, r); err != nil {
 		fmt.Printf("%s could not hand in %s: %v\n", w.name, c.task.ID, err)
+		if err := w.store.release(ctx, c); err != nil {
+			fmt.Printf("%s could not release %s: %v\n", w.name, c.task.ID, err)
+		}
 		return
 	}
 	fmt.Printf("%s finished %s\n", w.name, c.task.ID)
+}
+
+// maxOutput is how much of a command's output is kept: the store refuses requests of more than 1.5 MiB, and a result
+// that cannot be handed in is a task that never ends.
+const maxOutput = 64 << 10
+
+// brief is the end of what a command printed, for there the errors stand.
+func brief(output []byte) string {
+	if cut := len(output) - maxOutput; cut > 0 {
+		return fmt.Sprintf("(%d bytes left out) %s", cut, strings.TrimSpace(strings.ToValidUTF8(string(output[cut:]), "")))
+	}
+	return strings.TrimSpace(string(output))
 }
 
 func pause(ctx context.Context, d time.Duration) {

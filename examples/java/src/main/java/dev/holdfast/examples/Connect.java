@@ -13,6 +13,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 
 /**
  * What the examples share: where the servers are, and what to do when there is no answer.
@@ -22,14 +24,22 @@ import java.util.concurrent.TimeoutException;
  * when it happens twice; each example says why it does not.
  */
 final class Connect {
+  /** gRPC's own news, which are none for the readers of these programs. Held, or the level is forgotten with it. */
+  private static final Logger GRPC = Logger.getLogger("io.grpc");
+
+  static {
+    GRPC.setLevel(Level.WARNING);
+  }
+
   private Connect() {}
 
   /** How long one attempt may take. An election takes one to two seconds. */
   static final Duration ATTEMPT = Duration.ofSeconds(4);
 
-  /** The addresses: the first argument, separated by commas, or a server on this machine. */
+  /** The addresses, separated by commas: the first argument, or $ENDPOINTS, or a server on this machine. */
   static String[] endpoints(String[] args) {
-    return args.length > 0 ? args[0].split(",") : new String[] {"http://localhost:2379"};
+    String otherwise = System.getenv().getOrDefault("ENDPOINTS", "http://localhost:2379");
+    return (args.length > 0 ? args[0] : otherwise).split(",");
   }
 
   /** A client that knows all members, so that it can go on with another when one dies. */
@@ -68,6 +78,17 @@ final class Connect {
         }
         Thread.sleep(wait);
       }
+    }
+  }
+
+  /** Ends a lease, and with it the keys that are bound to it. If that fails, its TTL does it: no reason to fail. */
+  static void end(Client client, long lease) throws InterruptedException {
+    try {
+      await(client.getLeaseClient().revoke(lease));
+    } catch (InterruptedException e) {
+      throw e;
+    } catch (Exception e) {
+      // It is gone already, or it will be.
     }
   }
 

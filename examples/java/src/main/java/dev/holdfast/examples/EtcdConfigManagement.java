@@ -10,13 +10,13 @@ public final class EtcdConfigManagement {
   private EtcdConfigManagement() {}
 
   public static void main(String[] args) throws Exception {
-    try (Client client = Client.builder().endpoints(Connect.endpoints(args)).build()) {
+    try (Client client = Connect.client(args)) {
       ByteSequence key = ByteSequence.from("config/db", StandardCharsets.UTF_8);
       ByteSequence value = ByteSequence.from("localhost:3306", StandardCharsets.UTF_8);
 
-      client.getKVClient().put(key, value).get();
+      Connect.await(client.getKVClient().put(key, value));
 
-      GetResponse response = client.getKVClient().get(key).get();
+      GetResponse response = Connect.await(client.getKVClient().get(key));
       System.out.println("Value: " + response.getKvs().get(0).getValue().toString(StandardCharsets.UTF_8));
     }
   }

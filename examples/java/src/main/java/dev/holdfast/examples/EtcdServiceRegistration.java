@@ -13,12 +13,12 @@ public final class EtcdServiceRegistration {
   private EtcdServiceRegistration() {}
 
   public static void main(String[] args) throws Exception {
-    try (Client client = Client.builder().endpoints(Connect.endpoints(args)).build()) {
-      long lease = client.getLeaseClient().grant(5).get().getID();
+    try (Client client = Connect.client(args)) {
+      long lease = Connect.await(client.getLeaseClient().grant(5)).getID();
 
       ByteSequence key = ByteSequence.from("services/service1", StandardCharsets.UTF_8);
       ByteSequence value = ByteSequence.from("192.168.0.1:8080", StandardCharsets.UTF_8);
-      client.getKVClient().put(key, value, PutOption.builder().withLeaseId(lease).build()).get();
+      Connect.await(client.getKVClient().put(key, value, PutOption.builder().withLeaseId(lease).build()));
 
       System.out.println("Service registered successfully");
     }

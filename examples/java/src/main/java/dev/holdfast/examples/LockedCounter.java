@@ -54,7 +54,7 @@ public final class LockedCounter {
       KeyValue mine = Connect.retry(() -> Connect.await(client.getKVClient().get(key)).getKvs().get(0));
       return count(client, mine, Connect.bytes("jobs/java-marks/" + mark));
     } finally {
-      Connect.retry(() -> Connect.await(client.getLeaseClient().revoke(lease)));
+      Connect.end(client, lease);
     }
   }
 
