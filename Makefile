@@ -10,11 +10,12 @@ RACE   := ./raft/... ./wal/... ./internal/disk/... ./internal/pki/... ./internal
 PLAIN  := ./sim/... ./internal/clock/... ./internal/proc/... ./cmd/... ./bench/...
 # Tests that build the server, or look at sources, themselves: the go command does not see what they depend on, so it
 # must not answer from its cache.
-FRESH  := ./internal/lint/... ./internal/e2e/... ./internal/torture/... ./internal/differential/... ./internal/examples/... ./internal/clients/...
+FRESH  := ./internal/lint/... ./internal/e2e/... ./internal/torture/... ./internal/differential/... ./internal/examples/... ./internal/clients/... ./internal/docs/...
 
 # Parameters, given as `make torture FOR=1m`.
 FOR        ?= 10m
 TORTURE_ARGS ?=
+LOCAL_ARGS ?=
 SEEDS      ?= 1..5000
 FUZZTIME   ?= 10s
 RUNS       ?= 50
@@ -37,7 +38,7 @@ run: build ## start one node on 127.0.0.1:2379, data in default.etcd
 	$(BIN)/holdfast
 
 local: build ## start three nodes on this machine and print how to reach them
-	$(BIN)/holdfast local --nodes 3
+	$(BIN)/holdfast local --nodes 3 $(LOCAL_ARGS)
 
 install: ## go install the command
 	$(GO) install ./cmd/holdfast
@@ -60,8 +61,8 @@ differential: ## the same random requests to Holdfast and to etcd 3.7.1, every r
 conformance: ## etcd's published client suite against Holdfast: passed, failed, known differences (CONFORMANCE='-run TestKV -v')
 	$(GO) run -C server/conformance . $(CONFORMANCE)
 
-examples: ## every example program, in all languages, against clusters whose leader dies (needs Maven, Node, Python)
-	$(GO) test -count=1 -timeout 30m -v ./internal/examples -languages go,curl,python,node,java
+examples: ## every example program, in all languages, against clusters whose leader dies, and the pages' commands (needs Maven, Node, Python, jq)
+	$(GO) test -count=1 -timeout 30m -v ./internal/examples ./internal/docs -languages go,curl,python,node,java
 
 sim: build ## run the simulator over SEEDS=1..5000
 	$(BIN)/holdfast sim --seeds $(SEEDS)

@@ -96,7 +96,7 @@ func TestImports(t *testing.T) {
 
 // helper packages serve one package, beside or above them, and need no rule of their own: tests of a seam, mains.
 func helper(name string) bool {
-	for _, prefix := range []string{"internal/disk/", "internal/torture/", "sim/", "internal/e2e", "internal/examples", "internal/lint", "examples/"} {
+	for _, prefix := range []string{"internal/disk/", "internal/torture/", "sim/", "internal/e2e", "internal/examples", "internal/docs", "internal/lint", "examples/"} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}
