@@ -157,7 +157,7 @@ func (r *reader) here(t *testing.T, text string) string {
 }
 
 // patience is how long a command may take to end or to print what it should: many are compiled first, on a busy machine.
-const patience = 2 * time.Minute
+const patience = 3 * time.Minute
 
 // do types one command.
 func (r *reader) do(t *testing.T, c command) {
