@@ -25,7 +25,7 @@ BENCH_ARGS ?=
 CONFORMANCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run local build install test race torture differential conformance examples sim mutants clients peers bench-etcd bench-memory lint proto fuzz-short check clean
+.PHONY: help run local build install test race torture secure differential conformance examples sim mutants clients peers bench-etcd bench-memory lint proto fuzz-short check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ race: ## every test with the race detector, the simulator's too (slow)
 
 torture: build ## kills, cuts, bad disks and power loss on real processes for FOR=10m: TORTURE_ARGS='--nodes 5', report in bin/torture
 	$(BIN)/holdfast torture --for $(FOR) --report $(BIN)/torture $(TORTURE_ARGS)
+
+secure: build ## TLS on both sides everywhere and users: every process, member, certificate and authority replaced in turn under load for FOR=10m
+	$(BIN)/holdfast torture --secure --each --faults roll,rebuild,renew --round 30s --for $(FOR) --report $(BIN)/secure $(TORTURE_ARGS)
 
 differential: ## the same random requests to Holdfast and to etcd 3.7.1, every reply compared: RUNS=50 STEPS=2000
 	$(GO) test -count=1 -timeout 0 -v ./internal/differential/... -seeds $(RUNS) -steps $(STEPS)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -24,6 +25,10 @@ Faults, of which --faults names those to use:
   cut        links between members, in both directions or one
   delay      of what members send to each other
   churn      a member is removed and joins again with nothing, as voter or learner
+  roll       each member in turn is stopped as an operator does it, and started
+  rebuild    each member in turn is removed and joins again with nothing
+  renew      with --secure: every certificate is replaced, then the authority
+             itself, member by member and without a restart; permissions change
   powerloss  a killed member loses what it did not sync: the server keeps that in
              its own memory, and writes it to the file only when it is synced
   slowdisk   syncs take long, or stall
@@ -49,6 +54,10 @@ const tortureExample = `  # a minute of everything
 
   # five members, only cut links and kills
   holdfast torture --nodes 5 --faults cut,kill,killall --for 5m
+
+  # TLS everywhere, users with passwords and roles: all certificates, all members
+  # and all processes are replaced in turn, in each round
+  holdfast torture --secure --each --faults roll,rebuild,renew --for 5m
 
   # can it fail? a server that doesn't sync must lose writes, and be found out
   holdfast torture --faults killall,powerloss -- --unsafe-no-fsync
@@ -84,6 +93,8 @@ func newTorture() *cobra.Command {
 	fs.IntVar(&f.config.Members, "nodes", f.config.Members, "members, 1 to 9")
 	fs.Uint64Var(&f.config.Seed, "seed", 0, "of requests and faults (0: drawn)")
 	fs.StringVar(&f.faults, "faults", "all", "kinds separated by commas, all or none")
+	fs.BoolVar(&f.config.Secure, "secure", false, "certificates on both sides of every connection, users with passwords and roles")
+	fs.BoolVar(&f.config.Each, "each", false, "a round goes on until each thing that can happen to processes was done once")
 	fs.IntVar(&f.config.Writers, "writers", f.config.Writers, "concurrent clients that write")
 	fs.IntVar(&f.config.Keys, "keys", f.config.Keys, "keys that they write to")
 	fs.IntVar(&f.config.Watchers, "watchers", f.config.Watchers, "concurrent watchers")
@@ -138,6 +149,12 @@ func (f *tortureFlags) check() (err error) {
 	}
 	if c.Faults, err = torture.ParseFaults(f.faults); err != nil {
 		return fmt.Errorf("--faults: %w", err)
+	}
+	if f.faults == "all" {
+		c.Faults = c.AllFaults()
+	}
+	if slices.Contains(c.Faults, torture.Renew) && !c.Secure {
+		return fmt.Errorf("--faults: %s needs --secure", torture.Renew)
 	}
 	if c.Binary != "" {
 		if f.faults == "all" {

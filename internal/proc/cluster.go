@@ -17,6 +17,9 @@ type Options struct {
 	Dir     string   // where the members keep data and logs; must exist
 	Args    []string // flags that every member gets after its own
 	Env     []string // NAME=value, beside PATH and HOME
+	// Scheme is that of all URLs: "https" with flags for certificates among Args, which may name files in the
+	// member's folder, its working directory; "" is http.
+	Scheme string
 	// PeerURL gives the URL that a member advertises to its peers, when something stands before the one that it
 	// listens on; nil: the same.
 	PeerURL func(listenURL string) (string, error)
@@ -39,7 +42,7 @@ func New(o Options) (*Cluster, error) {
 	c := &Cluster{options: o}
 	var initial []string
 	for i := range o.Members {
-		m, err := newMember(fmt.Sprintf("n%d", i+1), o.Dir, o.Binary)
+		m, err := newMember(fmt.Sprintf("n%d", i+1), o)
 		if err != nil {
 			return nil, err
 		}
@@ -61,7 +64,7 @@ func New(o Options) (*Cluster, error) {
 // Join lays out one more member, which is to be added to the running cluster and
 // then started; it is told to join the members that Members lists by then.
 func (c *Cluster) Join() (*Member, error) {
-	m, err := newMember(fmt.Sprintf("n%d", len(c.Members)+1), c.options.Dir, c.options.Binary)
+	m, err := newMember(fmt.Sprintf("n%d", len(c.Members)+1), c.options)
 	if err != nil {
 		return nil, err
 	}

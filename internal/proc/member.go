@@ -2,6 +2,7 @@ package proc
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,8 +25,8 @@ var ErrNotRunning = errors.New("proc: member is not running")
 // a Cluster makes them. Methods may be called from several goroutines.
 type Member struct {
 	Name      string // n1, n2, …
-	ClientURL string // http://127.0.0.1:PORT
-	PeerURL   string // http://127.0.0.1:PORT, as others dial it
+	ClientURL string // SCHEME://127.0.0.1:PORT
+	PeerURL   string // SCHEME://127.0.0.1:PORT, as others dial it
 	Dir       string // holds everything of this member
 	DataDir   string // Dir/data, made by the server
 	// ListenPeerURL is where the member listens for peers: PeerURL, unless something stands between.
@@ -273,7 +274,7 @@ func readFrom(path string, offset int64) ([]byte, error) {
 	return b[min(offset, int64(len(b))):], nil
 }
 
-func newMember(name, dir, binary string) (*Member, error) {
+func newMember(name string, o Options) (*Member, error) {
 	client, err := FreePort()
 	if err != nil {
 		return nil, err
@@ -282,12 +283,13 @@ func newMember(name, dir, binary string) (*Member, error) {
 	if err != nil {
 		return nil, err
 	}
+	scheme := cmp.Or(o.Scheme, "http")
 	m := &Member{
 		Name:      name,
-		ClientURL: fmt.Sprintf("http://127.0.0.1:%d", client),
-		PeerURL:   fmt.Sprintf("http://127.0.0.1:%d", peer),
-		Dir:       filepath.Join(dir, name),
-		binary:    binary,
+		ClientURL: fmt.Sprintf("%s://127.0.0.1:%d", scheme, client),
+		PeerURL:   fmt.Sprintf("%s://127.0.0.1:%d", scheme, peer),
+		Dir:       filepath.Join(o.Dir, name),
+		binary:    o.Binary,
 	}
 	m.ListenPeerURL = m.PeerURL
 	m.DataDir, m.LogPath = filepath.Join(m.Dir, "data"), filepath.Join(m.Dir, "log")

@@ -18,7 +18,7 @@ const churnTimeout = time.Minute
 
 // churnArgs let members be changed while others are away, which this test wants and an operator does not.
 func churnArgs(c Config) []string {
-	if !c.has(Churn) {
+	if !c.has(Churn) && !c.has(Rebuild) {
 		return nil
 	}
 	return []string{"--strict-reconfig-check=false"}
@@ -30,7 +30,11 @@ func churnArgs(c Config) []string {
 func (n *nemesis) replace(context.Context) error {
 	victim, learner := n.any(), n.random.IntN(2) == 0
 	others := n.without(victim)
-	asked := others[n.random.IntN(len(others))]
+	return n.replaceOne(victim, others[n.random.IntN(len(others))], learner)
+}
+
+// replaceOne replaces a member with the help of another.
+func (n *nemesis) replaceOne(victim, asked int, learner bool) error {
 	m := n.cluster.Members[victim]
 	ctx, cancel := context.WithTimeout(context.Background(), churnTimeout)
 	defer cancel()
@@ -39,7 +43,7 @@ func (n *nemesis) replace(context.Context) error {
 		detail = "as a learner, then promoted"
 	}
 	defer n.journal.begin(replaced, detail, m.Name)()
-	c := &changer{client: n.clients.get(asked, 0), url: m.PeerURL}
+	c := &changer{client: n.clients.admin(asked), url: m.PeerURL}
 	if err := c.remove(ctx); err != nil {
 		return err
 	}
@@ -48,6 +52,11 @@ func (n *nemesis) replace(context.Context) error {
 	}
 	if err := m.Wipe(); err != nil {
 		return err
+	}
+	if n.office != nil { // another machine, with certificates of its own
+		if err := n.office.furnish(m, true); err != nil {
+			return err
+		}
 	}
 	if err := c.add(ctx, learner); err != nil {
 		return err

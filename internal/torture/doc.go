@@ -7,10 +7,10 @@
 // write with a value that no other write has; watchers follow all keys and parts of them, leave in the middle and
 // resume through another member; somebody compacts. Two hands spoil things at the same time. The nemesis does what
 // ends or stops processes, one thing after the other: SIGKILL to a member, the leader, a majority or all, SIGSTOP, a
-// disk that fails or is full, a member that is replaced by an empty one. The weather spoils what is between and below
-// them: links cut in one direction or both, late messages, slow and stalled disks. So members die behind cut links
-// and elect while messages are late. Then everything is mended, all members are asked for all that happened, and the
-// round is judged:
+// disk that fails or is full, a member that is replaced by an empty one, and what an operator does to each in turn:
+// restart, replace, renew its certificates. The weather spoils what is between and below them: links cut in one
+// direction or both, late messages, slow and stalled disks. So members die behind cut links and elect while messages
+// are late. Then everything is mended, all members are asked for all that happened, and the round is judged:
 //
 //   - acknowledged: each write that a client was told of stands in the log of changes at the revision that it was
 //     told, and nothing stands there twice or that nobody asked for.
@@ -32,8 +32,17 @@
 //     late or breaks connections, for each direction between two members. Network namespaces would cut more like a
 //     cable does, but need root and one more address for each member; what raft sees is the same.
 //
-// The files in order: config.go, run.go and round.go; writer.go and watcher.go make histories; nemesis.go, churn.go,
-// weather.go, network.go and disks.go spoil; observer.go sees who leads; evidence.go, check.go and judge.go judge; report.go tells.
+// # A secure cluster
+//
+// With Secure every connection shows certificates on both sides, revoked ones are known, and auth is on: half of the
+// writers log in with a password, half with the common name of their certificate, and both may touch the writers' keys
+// only. Renew then gives each member and each client another certificate, and another authority, one after the other
+// and without a restart; connections are broken so that they are made with the new ones, and what was withdrawn must
+// open no door. Permissions change, too, so that everybody logs in anew.
+//
+// The files in order: config.go, run.go and round.go; clients.go, office.go and users.go say who connects, and how;
+// writer.go and watcher.go make histories; nemesis.go, churn.go, turns.go, renew.go, weather.go, network.go and
+// disks.go spoil; observer.go sees who leads; evidence.go, check.go and judge.go judge; report.go tells.
 //
 // # What it cannot find
 //

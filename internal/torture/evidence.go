@@ -31,10 +31,10 @@ func contents(ctx context.Context, c *clientv3.Client) (kvs []lin.KeyValue, revi
 	return kvs, r.Header.Revision, nil
 }
 
-// testimony asks a member for its evidence about (base, last].
-func testimony(ctx context.Context, m *proc.Member, c *clientv3.Client, base, last int64) (evidence, error) {
+// testimony asks a member for its evidence about (base, last]; the hash is for administrators.
+func testimony(ctx context.Context, m *proc.Member, c, admin *clientv3.Client, base, last int64) (evidence, error) {
 	e := evidence{Member: m.Name}
-	if _, err := c.Get(ctx, "any"); err != nil { // linearizable: from here on the member has applied all
+	if _, err := c.Get(ctx, prefix+"any"); err != nil { // linearizable: from here on the member has applied all
 		return e, fmt.Errorf("torture: %s does not serve: %w", m.Name, err)
 	}
 	var err error
@@ -48,7 +48,7 @@ func testimony(ctx context.Context, m *proc.Member, c *clientv3.Client, base, la
 	for _, kv := range state.Kvs {
 		e.State = append(e.State, *keyValue(kv))
 	}
-	hash, err := c.HashKV(ctx, m.ClientURL, last)
+	hash, err := admin.HashKV(ctx, m.ClientURL, last)
 	if err != nil {
 		return e, fmt.Errorf("torture: HashKV of %s: %w", m.Name, err)
 	}

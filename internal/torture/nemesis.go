@@ -41,6 +41,7 @@ type rig struct {
 	observer *observer
 	journal  *journal
 	clients  *clients
+	office   *office // nil for a cluster without certificates
 }
 
 // start lets a member run again.
@@ -111,27 +112,39 @@ func (n *nemesis) actions() []func(context.Context) error {
 		{Kill, []func(context.Context) error{n.killLeader, n.killOne, n.killMajority, n.killLeader}},
 		{KillAll, []func(context.Context) error{n.killAll, n.killAll}},
 		{Stop, []func(context.Context) error{n.pauseLeader, n.pauseOne}},
+		{Roll, []func(context.Context) error{n.roll}},
+		{Renew, []func(context.Context) error{n.renew, n.refound, n.regrant}},
 		{FailDisk, []func(context.Context) error{n.failDisk, n.fillDisk, n.startOnFullDisk}},
 	} {
 		if n.config.has(a.of) {
 			out = append(out, a.acts...)
 		}
 	}
-	if n.config.has(Churn) && len(n.cluster.Members) > 2 {
-		out = append(out, n.replace)
+	if len(n.cluster.Members) > 2 {
+		if n.config.has(Churn) {
+			out = append(out, n.replace)
+		}
+		if n.config.has(Rebuild) {
+			out = append(out, n.rebuild)
+		}
 	}
 	return out
 }
 
-// run acts until ctx ends and leaves whatever state it was in to the caller to heal.
-func (n *nemesis) run(ctx context.Context) error {
+// run acts until the length of the round is over, with Each at least until everything has happened once, and leaves
+// whatever state it was in to the caller to heal.
+func (n *nemesis) run(ctx, length context.Context) error {
 	plan := n.actions()
 	if len(plan) == 0 {
+		<-length.Done()
 		return nil
 	}
 	// Each once before anything is left to chance, so that a short round has them all.
 	n.random.Shuffle(len(plan), func(i, j int) { plan[i], plan[j] = plan[j], plan[i] })
-	for i := 0; ; i++ {
+	for i, all := 0, ctx; ; i++ {
+		if ctx = length; n.config.Each && i < len(plan) {
+			ctx = all
+		}
 		pause(ctx, n.between(200*time.Millisecond, time.Second))
 		if ctx.Err() != nil {
 			return nil

@@ -58,7 +58,7 @@ func (n *network) add(listenURL string) (string, error) {
 	defer n.mu.Unlock()
 	g := &gateway{network: n, index: len(n.gateways), target: u.Host, address: fmt.Sprintf("127.0.0.1:%d", port), open: map[*pair]bool{}}
 	n.gateways = append(n.gateways, g)
-	return "http://" + g.address, g.listen()
+	return u.Scheme + "://" + g.address, g.listen()
 }
 
 // own tells which member a gateway belongs to; members are in the order of their gateways.
@@ -262,6 +262,13 @@ func (g *gateway) caller(c *net.TCPConn) int {
 	}
 	g.network.mu.Unlock()
 	return socketOwner(c.RemoteAddr().(*net.TCPAddr).Port, c.LocalAddr().(*net.TCPAddr).Port, pids)
+}
+
+// hangUp breaks all connections of a member with others; they dial again.
+func (n *network) hangUp(member int) {
+	for _, g := range n.all() {
+		g.hangUp(func(p *pair) bool { return p.out.from == member || p.out.to == member })
+	}
 }
 
 // sever breaks the connections whose directions are severed.

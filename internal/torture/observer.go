@@ -68,7 +68,7 @@ func (o *observer) run(ctx context.Context) {
 func (o *observer) ask(ctx context.Context, i int) {
 	ctx, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
 	defer cancel()
-	status, err := o.clients.get(i, 0).Status(ctx, o.members[i].ClientURL)
+	status, err := o.clients.admin(i).Status(ctx, o.members[i].ClientURL)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.leads[i] = 0

@@ -77,6 +77,12 @@ func (c Config) Command() string {
 		faults = append(faults, string(f))
 	}
 	words = append(words, "--faults "+strings.Join(faults, ","))
+	if c.Secure {
+		words = append(words, "--secure")
+	}
+	if c.Each {
+		words = append(words, "--each")
+	}
 	if len(c.Args) > 0 {
 		words = append(words, "-- "+strings.Join(c.Args, " "))
 	}
@@ -208,7 +214,7 @@ func (r *Result) timeline(number int, title string, from, to time.Duration) time
 }
 
 // classes of colour, by the first word of an event's kind.
-var classes = []string{"kill", "pause", "disk", "replace", "cut", "delay", "slow", "stalled", "compaction"}
+var classes = []string{"kill", "pause", "disk", "replace", "rolling", "certificates", "authority", "permissions", "cut", "delay", "slow", "stalled", "compaction"}
 
 // bars are the events of a member.
 func (r *Result) bars(member string, number int, x func(time.Duration) float64, y float64) (out []bar) {
@@ -223,7 +229,7 @@ func (r *Result) bars(member string, number int, x func(time.Duration) float64, 
 		}
 		b := bar{X: x(e.At), Width: max(x(e.Until)-x(e.At), 2), Y: y + 1, Height: 7, Class: first,
 			Text: fmt.Sprintf("%s, %v to %v", what, e.At.Round(time.Millisecond), e.Until.Round(time.Millisecond))}
-		if i := slices.Index(classes, first); i > 3 { // weather is drawn under what happens to the process
+		if i := slices.Index(classes, first); i >= slices.Index(classes, "cut") { // weather is drawn under what happens to the process
 			b.Y, b.Height = y+8, 4
 		}
 		out = append(out, b)

@@ -63,11 +63,13 @@ func (t *torture) oneRound(ctx context.Context, number int) (Round, error) {
 	return out, nil
 }
 
-// load runs writers, watchers and all that spoils for the length of a round. The watchers' last streams end with it;
-// they are brought to the end of the history by heal.
+// load runs writers, watchers and all that spoils for the length of a round, and until the nemesis has done what it
+// began. The watchers' last streams end with it; they are brought to the end of the history by heal.
 func (t *torture) load(ctx context.Context, number int, r *record) ([]*writer, *nemesis, error) {
-	ctx, cancel := context.WithTimeout(ctx, t.config.Length)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	length, stop := context.WithTimeout(ctx, t.config.Length)
+	defer stop()
 	var wg sync.WaitGroup
 	var writers []*writer
 	for i := range t.config.Writers {
@@ -85,9 +87,9 @@ func (t *torture) load(ctx context.Context, number int, r *record) ([]*writer, *
 	wg.Go(func() { k.run(ctx) })
 	var spoiled error
 	w := &weather{rig: t.rig, random: t.random(number, partWeather), config: t.config}
-	wg.Go(func() { spoiled = w.run(ctx) })
+	wg.Go(func() { spoiled = w.run(length) })
 	n := &nemesis{rig: t.rig, random: t.random(number, partNemesis), acks: &t.acks, config: t.config}
-	err := n.run(ctx)
+	err := n.run(ctx, length)
 	cancel() // a nemesis that failed ends the round
 	wg.Wait()
 	return writers, n, errors.Join(err, spoiled)
@@ -118,7 +120,9 @@ func (t *torture) heal(ctx context.Context, r *record) error {
 	errs := make([]error, len(g.cluster.Members)+len(r.Watchers))
 	var wg sync.WaitGroup
 	for i, m := range g.cluster.Members {
-		wg.Go(func() { r.Evidence[i], errs[i] = testimony(ctx, m, g.clients.get(i, 0), r.BaseRevision, r.Last) })
+		wg.Go(func() {
+			r.Evidence[i], errs[i] = testimony(ctx, m, g.clients.get(i, 0), g.clients.admin(i), r.BaseRevision, r.Last)
+		})
 	}
 	for i, w := range r.Watchers {
 		wg.Go(func() { errs[len(g.cluster.Members)+i] = w.drain(ctx, r.Last) })
@@ -138,7 +142,7 @@ func (t *torture) salvage(ctx context.Context, r *record, reason error) error {
 		_, last, err := contents(ctx, t.rig.clients.get(i, 0))
 		if err == nil {
 			r.Evidence = make([]evidence, 1)
-			r.Evidence[0], err = testimony(ctx, m, t.rig.clients.get(i, 0), r.BaseRevision, last)
+			r.Evidence[0], err = testimony(ctx, m, t.rig.clients.get(i, 0), t.rig.clients.admin(i), r.BaseRevision, last)
 		}
 		cancel()
 		if err != nil {
@@ -183,7 +187,7 @@ func (k *keeper) run(ctx context.Context) {
 	member := int(k.random.Int64N(int64(len(k.cluster.Members))))
 	for ; ctx.Err() == nil && k.revision > 1; member = (member + 1) % len(k.cluster.Members) {
 		one, cancel := context.WithTimeout(ctx, requestTimeout)
-		_, err := k.clients.get(member, 0).Compact(one, k.revision, clientv3.WithCompactPhysical())
+		_, err := k.clients.admin(member).Compact(one, k.revision, clientv3.WithCompactPhysical())
 		cancel()
 		// "already compacted": a request without an answer had done it.
 		if err == nil || errors.Is(err, rpctypes.ErrCompacted) {

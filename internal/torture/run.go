@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/holdfast-db/holdfast/internal/proc"
 )
@@ -56,27 +59,66 @@ type torture struct {
 // begin starts the cluster with all that stands around it.
 func begin(ctx context.Context, c Config) (*torture, error) {
 	t := &torture{config: c, start: time.Now()}
-	network := newNetwork()
-	args, env := testDiskArgs(c)
-	args = append(args, churnArgs(c)...)
-	start, cancel := context.WithTimeout(ctx, time.Minute)
+	t.rig = &rig{network: newNetwork(), disks: newDisks(), journal: &journal{now: t.now}}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	cluster, err := proc.Start(start, proc.Options{
-		Binary: c.Binary, Members: c.Members, Dir: c.Dir, Args: append(args, c.Args...), Env: env, PeerURL: network.add,
-		Prepare: network.own,
-	})
-	if err != nil {
-		network.close()
+	if err := t.startCluster(ctx); err != nil {
+		t.rig.network.close()
 		return nil, err
 	}
-	clients, err := connect(cluster.Members)
+	clients, err := t.connect(ctx)
 	if err != nil {
-		network.close()
-		return nil, errors.Join(err, cluster.KillAll())
+		t.rig.network.close()
+		return nil, errors.Join(err, t.rig.cluster.KillAll())
 	}
-	t.rig = &rig{cluster: cluster, network: network, disks: newDisks(), clients: clients, journal: &journal{now: t.now}}
-	t.rig.observer = newObserver(cluster.Members, clients, &t.acks, t.now)
+	t.rig.clients = clients
+	t.rig.observer = newObserver(t.rig.cluster.Members, clients, &t.acks, t.now)
 	return t, nil
+}
+
+func (t *torture) startCluster(ctx context.Context) (err error) {
+	c := t.config
+	args, env := testDiskArgs(c)
+	args = slices.Concat(args, churnArgs(c), secureArgs(c), c.Args)
+	o := proc.Options{Binary: c.Binary, Members: c.Members, Dir: c.Dir, Args: args, Env: env, PeerURL: t.rig.network.add}
+	if c.Secure {
+		o.Scheme = "https"
+		if t.rig.office, err = newOffice(); err != nil {
+			return err
+		}
+	}
+	var unfurnished error
+	o.Prepare = func(members []*proc.Member) {
+		t.rig.network.own(members)
+		for _, m := range members {
+			if c.Secure {
+				unfurnished = errors.Join(unfurnished, t.rig.office.furnish(m, true))
+			}
+		}
+	}
+	t.rig.cluster, err = proc.Start(ctx, o)
+	return errors.Join(unfurnished, err)
+}
+
+// connect dials all members; in a secure cluster it makes the users first, who have to be there to log in.
+func (t *torture) connect(ctx context.Context) (*clients, error) {
+	o := t.rig.office
+	if o != nil {
+		for _, user := range []string{outsider, byCertificate} {
+			if _, err := o.admit(user); err != nil {
+				return nil, err
+			}
+		}
+		first, err := clientv3.New(clientv3.Config{Endpoints: t.rig.cluster.Endpoints(), DialTimeout: dialTimeout, TLS: o.config(outsider)})
+		if err != nil {
+			return nil, err
+		}
+		defer first.Close()
+		if err := foundUsers(ctx, first); err != nil {
+			return nil, err
+		}
+	}
+	return connect(t.rig.cluster.Members, o)
 }
 
 func (t *torture) end() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -57,11 +58,16 @@ func sendTxn(ctx context.Context, c *clientv3.Client, r lin.Request) lin.Respons
 // noConnection begins what gRPC says of a request that it had no connection for; what was lost on one reads otherwise.
 const noConnection = "connection error: desc ="
 
+// refused are errors that prove that nothing happened. A token that grew old is found before a command is proposed, or
+// when it is applied, in its place.
+var refused = []error{rpctypes.ErrTooManyRequests, rpctypes.ErrNoSpace, rpctypes.ErrInvalidAuthToken, rpctypes.ErrAuthOldRevision,
+	rpctypes.ErrPermissionDenied, rpctypes.ErrUserEmpty, rpctypes.ErrAuthFailed}
+
 // failure sorts errors into those that prove that nothing happened and the rest. A request that never left because
 // nobody listened is one of the first kind: the client sends a write once, and dialling came before.
 func failure(err error) lin.Response {
 	out := lin.Response{Outcome: lin.Ambiguous, Error: err.Error()}
-	if errors.Is(err, rpctypes.ErrTooManyRequests) || errors.Is(err, rpctypes.ErrNoSpace) || strings.Contains(err.Error(), noConnection) {
+	if slices.ContainsFunc(refused, func(one error) bool { return errors.Is(err, one) }) || strings.Contains(err.Error(), noConnection) {
 		out.Outcome = lin.Failed
 	}
 	return out

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+
 	lin "github.com/holdfast-db/holdfast/linearizability"
 )
 
@@ -19,7 +21,7 @@ func TestRefusedIsNotAmbiguous(t *testing.T) {
 	}
 	url := "http://" + l.Addr().String()
 	l.Close()
-	c, err := dial(url)
+	c, err := (&clients{lines: newLines()}).dial(url, clientv3.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
