@@ -8,48 +8,21 @@ import (
 	"go.etcd.io/etcd/api/v3/authpb"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/protobuf/proto"
-
-	"github.com/holdfast-db/holdfast/server/api/v3electionpb"
-	"github.com/holdfast-db/holdfast/server/api/v3lockpb"
 )
-
-func init() {
-	for name, reply := range map[string]proto.Message{
-		"AuthEnable": &pb.AuthEnableResponse{}, "AuthDisable": &pb.AuthDisableResponse{}, "AuthStatus": &pb.AuthStatusResponse{},
-		"UserAdd": &pb.AuthUserAddResponse{}, "UserGet": &pb.AuthUserGetResponse{}, "UserList": &pb.AuthUserListResponse{},
-		"UserDelete": &pb.AuthUserDeleteResponse{}, "UserChangePassword": &pb.AuthUserChangePasswordResponse{},
-		"UserGrantRole": &pb.AuthUserGrantRoleResponse{}, "UserRevokeRole": &pb.AuthUserRevokeRoleResponse{},
-		"RoleAdd": &pb.AuthRoleAddResponse{}, "RoleGet": &pb.AuthRoleGetResponse{}, "RoleList": &pb.AuthRoleListResponse{},
-		"RoleDelete": &pb.AuthRoleDeleteResponse{}, "RoleGrantPermission": &pb.AuthRoleGrantPermissionResponse{},
-		"RoleRevokePermission": &pb.AuthRoleRevokePermissionResponse{},
-	} {
-		methods[name] = method{"/etcdserverpb.Auth/" + name, fresh(reply)}
-	}
-	for path, reply := range map[string]proto.Message{
-		v3lockpb.Lock_Lock_FullMethodName: &v3lockpb.LockResponse{}, v3lockpb.Lock_Unlock_FullMethodName: &v3lockpb.UnlockResponse{},
-		v3electionpb.Election_Campaign_FullMethodName: &v3electionpb.CampaignResponse{},
-		v3electionpb.Election_Proclaim_FullMethodName: &v3electionpb.ProclaimResponse{},
-		v3electionpb.Election_Leader_FullMethodName:   &v3electionpb.LeaderResponse{},
-		v3electionpb.Election_Resign_FullMethodName:   &v3electionpb.ResignResponse{},
-	} {
-		methods[path] = method{path, fresh(reply)}
-	}
-}
-
-func fresh(m proto.Message) func() proto.Message {
-	return func() proto.Message { return m.ProtoReflect().New().Interface() }
-}
 
 // Login gets a token of each server, for steps As that user. The tokens differ; whether there is one must not.
 type Login struct{ User, Password string }
 
 func (s Login) String() string { return fmt.Sprintf("Login %s %s", s.User, s.Password) }
 
+func (s Login) request() *pb.AuthenticateRequest {
+	return &pb.AuthenticateRequest{Name: s.User, Password: s.Password}
+}
+
 func (s Login) do(ctx context.Context, t *target) outcome {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	r, err := pb.NewAuthClient(t.conn).Authenticate(ctx, &pb.AuthenticateRequest{Name: s.User, Password: s.Password})
+	r, err := pb.NewAuthClient(t.conn).Authenticate(ctx, s.request())
 	if err != nil {
 		return outcome{err: err}
 	}
@@ -108,11 +81,11 @@ func (g *AuthGenerator) Next() Step {
 		user := pick(g.Generator, userNames...)
 		return Login{user, pick(g.Generator, user, user, user, "x")}
 	case n < 40:
-		return As{pick(g.Generator, "root", "root", "root", "root", "root", "ann", ""), g.change()}
+		return As{pick(g.Generator, "root", "root", "root", "root", "root", "ann", ""), g.byJSON(g.change())}
 	case n < 44:
-		return As{pick(g.Generator, append(slices.Clone(userNames), "")...), g.question()}
+		return As{pick(g.Generator, append(slices.Clone(userNames), "")...), g.byJSON(g.question())}
 	default:
-		return As{pick(g.Generator, "root", "ann", "ann", "bob", "bob", "cat", ""), g.request()}
+		return As{pick(g.Generator, "root", "ann", "ann", "bob", "bob", "cat", ""), g.byJSON(g.request())}
 	}
 }
 
@@ -229,8 +202,5 @@ func ordered(r *pb.TxnRequest) *pb.TxnRequest {
 
 // Done tells the generator what etcd answered.
 func (g *AuthGenerator) Done(s Step, o outcome) {
-	if as, ok := s.(As); ok {
-		s = as.Step
-	}
 	g.Generator.Done(s, o)
 }

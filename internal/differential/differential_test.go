@@ -16,6 +16,8 @@ var (
 	steps    = flag.Int("steps", 600, "steps of each random run")
 	seeds    = flag.Int("seeds", 2, "how many random runs, each with its own seed and fresh servers")
 	first    = flag.Uint64("seed", 1, "the first seed")
+	requests = flag.Int("requests", 0, "go on until so many were sent, and print what was covered; 0: as -seeds says")
+	least    = flag.Int("least", 100, "with -requests: how often each RPC, field and error must have been met")
 	duration = flag.Duration("duration", 0, "begin no run after this time; 0: no limit")
 )
 
@@ -47,23 +49,58 @@ func runMain(m *testing.M) (int, error) {
 	return m.Run(), nil
 }
 
-// TestRandom sends random steps until both servers have answered all of them alike.
+// source draws steps and hears what became of them.
+type source interface {
+	Next() Step
+	Done(Step, outcome)
+}
+
+// sources are the kinds of run. Steps that Prepare returns come first.
+var sources = []struct {
+	name string
+	make func(seed uint64) source
+}{
+	{"keys", func(seed uint64) source { return NewGenerator(seed) }},
+	{"auth", func(seed uint64) source { return NewAuthGenerator(seed) }},
+	{"queues", func(seed uint64) source { return NewQueueGenerator(seed) }},
+	{"admin", func(seed uint64) source { return NewAdminGenerator(seed) }},
+}
+
+// TestRandom sends random steps until both servers have answered all of them alike. With -requests it goes on until so
+// many were sent, and everything that can be asked has to have been asked often enough.
 func TestRandom(t *testing.T) {
+	coverage := NewCoverage()
 	began := time.Now()
 	for i := range *seeds {
-		if *duration > 0 && time.Since(began) > *duration {
-			t.Logf("%d of %d runs in %v", i, *seeds, *duration)
-			return
+		if *duration > 0 && time.Since(began) > *duration || *requests > 0 && coverage.Requests >= *requests {
+			t.Logf("%d of %d runs in %v", i, *seeds, time.Since(began))
+			break
 		}
-		seed := *first + uint64(i)
-		t.Run(fmt.Sprint(seed), func(t *testing.T) { runSeed(t, seed) })
+		for _, s := range sources {
+			seed := *first + uint64(i)
+			t.Run(fmt.Sprintf("%s/%d", s.name, seed), func(t *testing.T) { run(t, s.make(seed), coverage) })
+		}
+	}
+	if *requests > 0 {
+		coverage.Print(os.Stdout)
+		for _, short := range coverage.Missing(*least, expected) {
+			t.Errorf("too seldom: %s", short)
+		}
 	}
 }
 
-func runSeed(t *testing.T, seed uint64) {
-	g := NewGenerator(seed)
+// run plays one source against fresh servers.
+func run(t *testing.T, g source, coverage *Coverage) {
 	p := startPair(t)
+	p.coverage = coverage
 	var done []Step
+	if prepared, ok := g.(interface{ Prepare() []Step }); ok {
+		done = prepared.Prepare()
+		if d := p.Replay(t.Context(), done); d != nil {
+			t.Fatal(d)
+		}
+	}
+	refused := 0
 	for range *steps {
 		s := g.Next()
 		done = append(done, s)
@@ -71,6 +108,9 @@ func runSeed(t *testing.T, seed uint64) {
 		if d != nil {
 			p.Stop()
 			report(t, done, d)
+		}
+		if o.err != nil {
+			refused++
 		}
 		g.Done(s, o)
 		for _, s := range p.Overtaken() {
@@ -80,7 +120,10 @@ func runSeed(t *testing.T, seed uint64) {
 			}
 		}
 	}
-	t.Logf("seed %d: %d steps, revision %d", seed, len(done), p.revision)
+	t.Logf("%d steps, %d refused, revision %d", len(done), refused, p.revision)
+	if refused < *steps/20 || refused > *steps*9/10 {
+		t.Errorf("%d of %d steps were refused: the generator is lopsided", refused, *steps)
+	}
 }
 
 // report shrinks the run and prints it.

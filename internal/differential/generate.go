@@ -32,8 +32,17 @@ var values = []string{"", "1", "2", "10", "value", "\x00\xff"}
 
 const streams = 3
 
-// Next draws a step.
-func (g *Generator) Next() Step {
+// Next draws a step; one in six goes through the gateway, if it can.
+func (g *Generator) Next() Step { return g.byJSON(g.draw()) }
+
+func (g *Generator) byJSON(s Step) Step {
+	if c, ok := s.(Call); ok && methods[c.Method].json != "" && g.one(6) {
+		return JSON{Call: c, Camel: g.one(2)}
+	}
+	return s
+}
+
+func (g *Generator) draw() Step {
 	if g.alarm != pb.AlarmType_NONE && g.one(12) {
 		return Call{"Alarm", &pb.AlarmRequest{Action: pb.AlarmRequest_DEACTIVATE, MemberID: oneself, Alarm: g.alarm}}
 	}
@@ -68,11 +77,11 @@ func (g *Generator) Done(s Step, o outcome) {
 	if r, ok := o.message.(interface{ GetHeader() *pb.ResponseHeader }); ok {
 		g.revision = max(g.revision, r.GetHeader().GetRevision())
 	}
-	c, ok := s.(Call)
-	if !ok || o.err != nil {
+	_, request := asked(s)
+	if o.err != nil {
 		return
 	}
-	switch r := c.Request.(type) {
+	switch r := request.(type) {
 	case *pb.CompactionRequest:
 		g.compacted = r.Revision
 	case *pb.LeaseGrantRequest:

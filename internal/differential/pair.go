@@ -9,6 +9,7 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/holdfast-db/holdfast/internal/proc"
 )
@@ -26,6 +27,7 @@ type Pair struct {
 	clusters   [2]*proc.Cluster
 	revision   int64     // the newest that etcd's replies named
 	past       time.Time // when a watcher that begins in the past was last made
+	coverage   *Coverage // nil for none
 }
 
 // Start starts both servers in folders below dir.
@@ -77,7 +79,7 @@ func (d *Difference) String() string {
 func (p *Pair) Do(ctx context.Context, s Step) (outcome, *Difference) {
 	p.pause(s)
 	a, b := p.etcd.do(ctx, s), p.ours.do(ctx, s)
-	p.note(a)
+	p.note(s, a)
 	etcd, ours := a.String(), b.String() // before they are made comparable
 	if !same(s, a, b) {
 		return a, &Difference{s, etcd, ours}
@@ -89,11 +91,10 @@ func (t *target) do(ctx context.Context, s Step) outcome { return s.do(ctx, t) }
 
 // pause waits before steps whose effect on watchers from the past depends on whether etcd has served those yet.
 func (p *Pair) pause(s Step) {
+	if _, request := asked(s); isCompaction(request) {
+		time.Sleep(time.Until(p.past.Add(resync)))
+	}
 	switch s := s.(type) {
-	case Call:
-		if s.Method == "Compact" {
-			time.Sleep(time.Until(p.past.Add(resync)))
-		}
 	case Watch:
 		if s.Request.GetCreateRequest().GetStartRevision() > 0 {
 			p.past = time.Now()
@@ -106,8 +107,13 @@ func (p *Pair) pause(s Step) {
 	}
 }
 
-// note keeps the newest revision.
-func (p *Pair) note(o outcome) {
+func isCompaction(m proto.Message) bool { _, ok := m.(*pb.CompactionRequest); return ok }
+
+// note keeps the newest revision, and counts.
+func (p *Pair) note(s Step, o outcome) {
+	if p.coverage != nil {
+		p.coverage.Note(s, o)
+	}
 	if r, ok := o.message.(interface{ GetHeader() *pb.ResponseHeader }); ok {
 		p.revision = max(p.revision, r.GetHeader().GetRevision())
 	}

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
 )
@@ -23,31 +22,6 @@ type Step interface {
 type Call struct {
 	Method  string // Range, Put, …: a key of methods
 	Request proto.Message
-}
-
-// method is how a request is sent and what an empty reply to it is.
-type method struct {
-	path  string
-	reply func() proto.Message
-}
-
-var methods = map[string]method{
-	"Range":           {"/etcdserverpb.KV/Range", func() proto.Message { return new(pb.RangeResponse) }},
-	"Put":             {"/etcdserverpb.KV/Put", func() proto.Message { return new(pb.PutResponse) }},
-	"DeleteRange":     {"/etcdserverpb.KV/DeleteRange", func() proto.Message { return new(pb.DeleteRangeResponse) }},
-	"Txn":             {"/etcdserverpb.KV/Txn", func() proto.Message { return new(pb.TxnResponse) }},
-	"Compact":         {"/etcdserverpb.KV/Compact", func() proto.Message { return new(pb.CompactionResponse) }},
-	"LeaseGrant":      {"/etcdserverpb.Lease/LeaseGrant", func() proto.Message { return new(pb.LeaseGrantResponse) }},
-	"LeaseRevoke":     {"/etcdserverpb.Lease/LeaseRevoke", func() proto.Message { return new(pb.LeaseRevokeResponse) }},
-	"LeaseTimeToLive": {"/etcdserverpb.Lease/LeaseTimeToLive", func() proto.Message { return new(pb.LeaseTimeToLiveResponse) }},
-	"LeaseLeases":     {"/etcdserverpb.Lease/LeaseLeases", func() proto.Message { return new(pb.LeaseLeasesResponse) }},
-	"MemberList":      {"/etcdserverpb.Cluster/MemberList", func() proto.Message { return new(pb.MemberListResponse) }},
-	"Status":          {"/etcdserverpb.Maintenance/Status", func() proto.Message { return new(pb.StatusResponse) }},
-	"HashKV":          {"/etcdserverpb.Maintenance/HashKV", func() proto.Message { return new(pb.HashKVResponse) }},
-	"Alarm":           {"/etcdserverpb.Maintenance/Alarm", func() proto.Message { return new(pb.AlarmResponse) }},
-	"MoveLeader":      {"/etcdserverpb.Maintenance/MoveLeader", func() proto.Message { return new(pb.MoveLeaderResponse) }},
-	"Defragment":      {"/etcdserverpb.Maintenance/Defragment", func() proto.Message { return new(pb.DefragmentResponse) }},
-	"Check":           {"/grpc.health.v1.Health/Check", func() proto.Message { return new(grpc_health_v1.HealthCheckResponse) }},
 }
 
 func (s Call) String() string { return s.Method + " " + show(s.Request) }
@@ -99,7 +73,7 @@ func show(m proto.Message) string {
 	text := prototext.MarshalOptions{AllowPartial: true}.Format(m)
 	// prototext varies its spaces on purpose, so that nobody compares its output.
 	text = strings.Join(strings.Fields(text), " ")
-	const limit = 1500
+	const limit = 600
 	if len(text) > limit {
 		return fmt.Sprintf("%s… (%d bytes)", text[:limit], proto.Size(m))
 	}

@@ -27,14 +27,13 @@ type target struct {
 	url     string
 	conn    *grpc.ClientConn
 	member  uint64 // its id
+	peerURL string // its own
+	learner uint64 // the member that was added last, 0 for none
 	streams map[int]*watchLog
 	tokens  map[string]string // of users who have logged in
 }
 
-// oneself stands in requests for the id of the member that gets them.
-const oneself = 1
-
-// outcome is what a step got back: a message, an error, or plain text.
+// outcome is what a step got back: a message, an error, or plain text; over HTTP text tells, besides, of its form.
 type outcome struct {
 	message proto.Message
 	err     error
@@ -45,9 +44,9 @@ func (o outcome) String() string {
 	switch {
 	case o.err != nil:
 		st := status.Convert(o.err)
-		return fmt.Sprintf("error %s: %s", st.Code(), st.Message())
+		return strings.TrimSpace(fmt.Sprintf("error %s: %s %s", st.Code(), st.Message(), o.text))
 	case o.message != nil:
-		return show(o.message)
+		return strings.TrimSpace(show(o.message) + " " + o.text)
 	}
 	return o.text
 }
@@ -59,11 +58,11 @@ func dial(ctx context.Context, name, url string) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := pb.NewMaintenanceClient(conn).Status(ctx, &pb.StatusRequest{})
+	r, err := pb.NewClusterClient(conn).MemberList(ctx, &pb.MemberListRequest{})
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return &target{name: name, url: url, conn: conn, member: r.Header.MemberId, streams: map[int]*watchLog{}, tokens: map[string]string{}}, nil
+	return &target{name: name, url: url, conn: conn, member: r.Header.MemberId, peerURL: r.Members[0].PeerURLs[0], streams: map[int]*watchLog{}, tokens: map[string]string{}}, nil
 }
 
 func (t *target) close() error {
@@ -77,13 +76,11 @@ func (t *target) call(ctx context.Context, s Call) outcome {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
 	m := methods[s.Method]
-	request, reply := s.Request, m.reply()
-	if a, ok := request.(*pb.AlarmRequest); ok && a.MemberID == oneself {
-		request = &pb.AlarmRequest{Action: a.Action, Alarm: a.Alarm, MemberID: t.member}
-	}
-	if err := t.conn.Invoke(ctx, m.path, request, reply); err != nil {
+	reply := m.reply()
+	if err := t.conn.Invoke(ctx, m.path, t.own(s.Request), reply); err != nil {
 		return outcome{err: err}
 	}
+	t.learn(reply)
 	return outcome{message: reply}
 }
 

@@ -13,11 +13,15 @@ import (
 // targetVersion is what etcd reads as a version: 3.6, 3.6.0 or 3.6.0-rc.1+build.
 var targetVersion = regexp.MustCompile(`^[0-9]+\.[0-9]+(\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?)?$`)
 
+// clusterRelease is ClusterVersion as Downgrade names it.
+const clusterRelease = "3.7"
+
 var errUnknownMethod = status.Error(codes.Unknown, "etcdserver: unknown method")
 
 // Downgrade is refused, in etcd's words for a version that can't be gone back to:
-// data of this version is read by no earlier one. None is ever under way, so
-// there is none to cancel either.
+// data of this version is read by no earlier one. None is ever under way; to
+// cancel one succeeds nevertheless, as it does with etcd, which only writes to its
+// log that there was none.
 func (s *Service) Downgrade(ctx context.Context, r *pb.DowngradeRequest) (*pb.DowngradeResponse, error) {
 	switch r.Action {
 	case pb.DowngradeRequest_VALIDATE, pb.DowngradeRequest_ENABLE:
@@ -29,7 +33,7 @@ func (s *Service) Downgrade(ctx context.Context, r *pb.DowngradeRequest) (*pb.Do
 		if _, err := s.backend.View(ctx, true); err != nil {
 			return nil, ToGRPC(err)
 		}
-		return nil, rpctypes.ErrGRPCNoInflightDowngrade
+		return &pb.DowngradeResponse{Header: s.headerNow(), Version: clusterRelease}, nil
 	default:
 		return nil, errUnknownMethod
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"strings"
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -22,11 +23,15 @@ func TestDowngrade(t *testing.T) {
 		{validate, "3.4", rpctypes.ErrGRPCInvalidDowngradeTargetVersion},
 		{enable, "3.7.1", rpctypes.ErrGRPCInvalidDowngradeTargetVersion},
 		{enable, "3.6.0-rc.1", rpctypes.ErrGRPCInvalidDowngradeTargetVersion},
-		{cancel, "", rpctypes.ErrGRPCNoInflightDowngrade},
+		{cancel, "", nil},
 		{9, "3.6", errUnknownMethod},
 	} {
 		if _, err := s.Downgrade(bg, &pb.DowngradeRequest{Action: tt.action, Version: tt.version}); err != tt.want {
 			t.Errorf("%v %q: %v, want %v", tt.action, tt.version, err, tt.want)
 		}
+	}
+	r, err := s.Downgrade(bg, &pb.DowngradeRequest{Action: cancel})
+	if err != nil || !strings.HasPrefix(ClusterVersion, r.Version+".") || r.Header == nil {
+		t.Errorf("to cancel none: %v, %v", r, err)
 	}
 }

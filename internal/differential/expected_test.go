@@ -1,0 +1,4 @@
+package differential
+
+// expected are the errors that a member alone can give.
+var expected = []string{}
