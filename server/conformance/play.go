@@ -25,7 +25,7 @@ const (
 type outcome struct {
 	name    string
 	verdict verdict
-	reason  string // of a failure: the lines that look like it
+	reason  string // of a failure: the lines that look like it; why the suite leaves a case out
 	again   bool   // it failed the first time
 }
 
@@ -112,7 +112,7 @@ func leaves(test, out string, ok bool) (cases []outcome) {
 			}
 		}
 		c := outcome{name: name, verdict: v}
-		if v == failed {
+		if v == failed || v == skipped {
 			c.reason = why(name, out)
 		}
 		cases = append(cases, c)
@@ -129,8 +129,8 @@ func hasCases(name string, names []string) bool {
 	return false
 }
 
-// why picks what a failed case printed that isn't its own chatter: the first
-// lines with an error.
+// why picks what a case that failed or was left out printed that isn't its own
+// chatter: the first lines with an error.
 func why(name, out string) string {
 	_, rest, _ := strings.Cut(out, "=== RUN   "+name+"\n")
 	if end := began.FindStringIndex(rest); end != nil {

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -108,6 +111,9 @@ func (r *result) print(w io.Writer, verbose bool, took time.Duration) {
 			fmt.Fprintf(w, "known: %s (%d cases): %s\n", d.pattern, d.hits, d.reason)
 		}
 	}
+	for _, reason := range slices.Sorted(maps.Keys(r.left())) {
+		fmt.Fprintf(w, "left out by the suite (%d cases): %s\n", r.left()[reason], reason)
+	}
 	for _, c := range r.healed {
 		fmt.Fprintf(w, "no difference any more: %s\n", c.name)
 	}
@@ -115,6 +121,18 @@ func (r *result) print(w io.Writer, verbose bool, took time.Duration) {
 	fmt.Fprintf(w, "%d cases: %d passed, %d failed (%d of them known), %d skipped; %.1f %% of those that ran, in %s\n",
 		len(r.cases), r.passed, len(r.explained)+len(r.unexplained), len(r.explained), r.skipped,
 		100*float64(r.passed)/float64(max(judged, 1)), took.Round(time.Second))
+}
+
+// left counts the cases that the suite itself leaves out, by what it says.
+func (r *result) left() map[string]int {
+	out := map[string]int{}
+	for _, c := range r.cases {
+		if c.verdict == skipped {
+			test, _, _ := strings.Cut(c.name, "/")
+			out[test+": "+cmp.Or(c.reason, "no reason given")]++
+		}
+	}
+	return out
 }
 
 func (r *result) err() error {
