@@ -61,3 +61,7 @@ func (v *View) Count(key, end []byte) int64 {
 func (v *View) reader() reader {
 	return reader{tree: &v.tree, rev: v.rev, compacted: v.compacted}
 }
+
+// CompactionHashes are HashKV's answers for the latest compactions, the oldest
+// first; at most ten, none from before a restart. Shared: don't modify.
+func (v *View) CompactionHashes() []CompactionHash { return v.hashes }

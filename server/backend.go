@@ -31,6 +31,7 @@ type backend struct {
 	warden   *warden
 	streams  atomic.Uint64 // the last watch stream's id
 	backups  chan struct{} // holds a token while one is made
+	hashing  sync.Mutex    // held while data is hashed for a peer
 	stopped  chan struct{}
 	removed  func() // this member was removed from the cluster; may be called again
 }

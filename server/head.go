@@ -24,6 +24,7 @@ type head struct {
 	authRevision    atomic.Uint64
 	expired         atomic.Uint64 // leases, while this member led
 	tickApplied     uint64        // the apply actor's: alarms are published up to here
+	freed           int64         // the apply actor's: the last compaction whose work is done
 	noSpace         atomic.Bool
 	corrupt         atomic.Bool
 	raft            atomic.Pointer[raft.Status]
@@ -107,6 +108,7 @@ func (b *backend) pulse(id replica.ActorID, ticked bool, out *replica.Output) {
 		b.head.expired.Store(b.replica.Apply.ExpiredLeases())
 		before := b.head.tickApplied
 		b.head.publishState(s)
+		b.noteCompaction(s)
 		if s.Removed(b.settings.member) {
 			b.removed()
 		}
@@ -116,6 +118,17 @@ func (b *backend) pulse(id replica.ActorID, ticked bool, out *replica.Output) {
 			b.head.publishAlarms(s.View().Alarms())
 		}
 	}
+}
+
+// noteCompaction logs that a compaction's physical work is done, also that of one
+// which a restart interrupted: it is done again.
+func (b *backend) noteCompaction(s *state.State) {
+	at := s.Store().CompactRevision()
+	if at == b.head.freed || s.Store().Compacting() {
+		return
+	}
+	b.head.freed = at
+	b.log.Info("finished scheduled compaction", "compact-revision", at)
 }
 
 // Head implements api.Backend.

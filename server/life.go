@@ -41,6 +41,9 @@ func (s *Server) run() {
 	if s.settings.compactor != nil {
 		s.work.Go(func() { s.autoCompact(s.settings.compactor) })
 	}
+	if s.settings.checksCorruption() {
+		s.work.Go(s.checkFromTimeToTime)
+	}
 	s.work.Go(guard.Run)
 	s.work.Go(s.backend.sampleRoundTrips)
 	s.work.Go(s.becomeReady)
@@ -64,6 +67,10 @@ func (s *Server) becomeReady() {
 			return
 		case <-time.After(publishRetry):
 		}
+	}
+	if err := s.checkAtStart(); err != nil {
+		s.driver.fail(err)
+		return
 	}
 	s.serve()
 }

@@ -11,7 +11,8 @@ import (
 )
 
 // peerHTTP answers the few questions that are asked over HTTP/1.1 on peer URLs,
-// in etcd's form: those of a member that wants to join and has no id yet.
+// in etcd's form: those of a member that wants to join and has no id yet, and of
+// one that compares data.
 type peerHTTP struct {
 	conns  *handoff
 	server *http.Server
@@ -29,6 +30,7 @@ func newPeerHTTP(b *backend, log *slog.Logger) *peerHTTP {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/members", b.serveMembers)
 	mux.HandleFunc("/version", serveVersion)
+	mux.HandleFunc(hashKVPath, b.serveHashKV)
 	p := &peerHTTP{conns: newHandoff()}
 	p.server = &http.Server{
 		Handler: mux, ErrorLog: quietLog(log), MaxHeaderBytes: 16 << 10,

@@ -50,6 +50,8 @@ type Server struct {
 	grpc               *grpc.Server
 	http               *http.Server
 	work               sync.WaitGroup
+	corruption         *corruptionCheck
+	restarted          bool // it had data when it was started
 
 	stopping  chan struct{} // Stop was called, or the member failed
 	stopOnce  sync.Once
@@ -189,6 +191,7 @@ func (s *Server) checkJoin(fs disk.FS) error {
 	case err != nil:
 		return err
 	case known:
+		s.restarted = true
 		return s.adoptIdentity(fs)
 	case s.settings.existing:
 		return s.join()
@@ -241,12 +244,14 @@ func (s *Server) wire() {
 	}
 	s.driver.pulse = s.backend.pulse
 	s.warden.auth.Store(s.replica.Apply.State().Auth())
+	s.backend.head.freed = s.replica.Apply.State().Store().CompactRevision()
 	s.backend.head.publishRaft(s.replica.Core.Status())
 	s.backend.head.publishState(s.replica.Apply.State())
 	s.backend.head.authRevision.Store(s.replica.Apply.State().Auth().Revision())
 	s.backend.head.publishAlarms(s.replica.Apply.State().View().Alarms())
 	s.metrics.observe(s.backend)
 	s.peerHTTP = newPeerHTTP(s.backend, s.log)
+	s.corruption = s.backend.newCorruptionCheck(s.hashesOfOthers)
 }
 
 func (s *Server) replicaConfig(fs disk.FS) replica.Config {

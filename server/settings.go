@@ -68,6 +68,12 @@ func (s *settings) checkTimes() error {
 	case s.ElectionMS > electionMSMax:
 		return fmt.Errorf("--election-timeout[%dms] is too long, and should be set less than %dms", s.ElectionMS, electionMSMax)
 	}
+	switch {
+	case s.CorruptCheckTime < 0:
+		return fmt.Errorf("--corrupt-check-time must be >=0 (set to %v)", s.CorruptCheckTime)
+	case s.CompactHashCheckTime <= 0:
+		return fmt.Errorf("--compact-hash-check-time must be >0 (set to %v)", s.CompactHashCheckTime)
+	}
 	if s.WatchProgressInterval < watchProgressMin {
 		s.WatchProgressInterval = watchProgressMin
 	}

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/holdfast-db/holdfast/server"
 	"github.com/holdfast-db/holdfast/server/replica"
 	"github.com/holdfast-db/holdfast/wal"
 )
@@ -78,7 +79,7 @@ func codeOf(err error) int {
 func serverCode(err error) int {
 	var corrupt *wal.CorruptError
 	switch {
-	case errors.As(err, &corrupt), errors.Is(err, replica.ErrIdentity):
+	case errors.As(err, &corrupt), errors.Is(err, replica.ErrIdentity), errors.Is(err, server.ErrInconsistent):
 		return exitData
 	case errors.Is(err, wal.ErrFailed), errors.Is(err, wal.ErrNoSpace), errors.Is(err, syscall.EIO), errors.Is(err, syscall.EROFS):
 		return exitDisk

@@ -79,10 +79,23 @@ func tool(t *testing.T, binary string, args ...string) string {
 	return withoutClientLog(string(out))
 }
 
-// restored lays a cluster out whose members' data directories are made by a tool, and starts it.
+// restored starts a cluster whose members' data directories are made by a tool.
 func restored(t *testing.T, server string, members int, restore func(m *proc.Member, flags []string)) *proc.Cluster {
 	t.Helper()
-	c, err := proc.New(proc.Options{Binary: server, Members: members, Dir: t.TempDir()})
+	c := laidOut(t, server, members, restore)
+	if err := c.StartAll(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.WaitReady(timeout(t, 30*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// laidOut is such a cluster before its start.
+func laidOut(t *testing.T, server string, members int, restore func(m *proc.Member, flags []string), args ...string) *proc.Cluster {
+	t.Helper()
+	c, err := proc.New(proc.Options{Binary: server, Members: members, Dir: t.TempDir(), Args: args})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,12 +114,6 @@ func restored(t *testing.T, server string, members int, restore func(m *proc.Mem
 	for _, m := range c.Members {
 		restore(m, []string{"--name=" + m.Name, "--data-dir=" + m.DataDir, "--initial-advertise-peer-urls=" + m.PeerURL,
 			"--initial-cluster=" + strings.Join(initial, ","), "--initial-cluster-token=proc"})
-	}
-	if err := c.StartAll(); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.WaitReady(timeout(t, 30*time.Second)); err != nil {
-		t.Fatal(err)
 	}
 	return c
 }

@@ -105,9 +105,9 @@ func auth() []Option {
 
 func features() []Option {
 	return []Option{
-		{Name: "corrupt-check-time", Class: Refused, Why: "it is not supported yet", Help: "Time between comparisons of all members' data; 0 for none.",
+		{Name: "corrupt-check-time", Help: "Time between comparisons of all members' data by the leader; 0 for none.",
 			bind: span(func(c *server.Config) *time.Duration { return &c.CorruptCheckTime })},
-		{Name: "compact-hash-check-time", Class: Inert, Why: "it is not supported yet", Help: "Time between comparisons of members' compaction hashes.",
+		{Name: "compact-hash-check-time", Help: "Time between comparisons of members' compaction hashes, if the feature CompactHashCheck is on.",
 			bind: span(func(c *server.Config) *time.Duration { return &c.CompactHashCheckTime })},
 		{Name: "compaction-batch-limit", Class: Inert, Why: "compaction works in small slices by itself",
 			Help: "Most revisions deleted at once by a compaction.", Default: "1000", bind: integer(nowhere(0))},
