@@ -42,7 +42,6 @@ var _ api.Backend = (*backend)(nil)
 type call struct {
 	request replica.Request
 	backend *backend
-	alarm   bool // the request is about alarms
 	reply   replica.Reply
 	done    chan struct{} // one token, when reply is set
 }
@@ -66,11 +65,7 @@ func (c *call) publish() {
 		return
 	}
 	// Only the apply actor makes Results, so this is its goroutine.
-	s := b.replica.Apply.State()
-	b.head.publishState(s)
-	if c.alarm {
-		b.head.publishAlarms(s.View().Alarms())
-	}
+	b.head.publishState(b.replica.Apply.State())
 }
 
 // ask submits a request to the core and waits for its answer.
@@ -110,7 +105,6 @@ func (b *backend) Propose(ctx context.Context, body state.Body) (*state.Result, 
 	began := time.Now()
 	b.metrics.pending.Add(1)
 	c := b.newCall(replica.Request{Kind: replica.Write, Body: encoded, Caller: api.CallerOf(ctx)})
-	_, c.alarm = body.(*state.AlarmRequest)
 	b.driver.boxes[replica.ToCore].submit(&c.request)
 	reply, err := c.wait(ctx)
 	b.metrics.pending.Add(-1)

@@ -44,9 +44,12 @@ type Config struct {
 	// CatchUpEntries are kept in the log for slow followers.
 	CatchUpEntries uint64
 
-	// QuotaBytes bounds the logical size of the key space: 0 means
+	// QuotaBytes bounds the logical size of keys and leases: 0 means
 	// DefaultQuotaBytes, below 0 no bound.
 	QuotaBytes int64
+	// NoSpaceDisarmPercent lets this member take its alarm NOSPACE back by itself
+	// below so many percent of the quota; 0: never, as in etcd.
+	NoSpaceDisarmPercent uint
 
 	MaxTxnOps            uint
 	MaxRequestBytes      uint

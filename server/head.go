@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -23,7 +24,7 @@ type head struct {
 	compacted       atomic.Int64 // unix seconds of the last compaction seen; 0: none since the start
 	authRevision    atomic.Uint64
 	expired         atomic.Uint64 // leases, while this member led
-	tickApplied     uint64        // the apply actor's: alarms are published up to here
+	tickApplied     uint64        // the apply actor's: the auth revision is published up to here
 	freed           int64         // the apply actor's: the last compaction whose work is done
 	noSpace         atomic.Bool
 	corrupt         atomic.Bool
@@ -58,11 +59,14 @@ func (h *head) publishState(s *state.State) {
 	if compact := s.Store().CompactRevision(); h.compact.Swap(compact) != compact && h.applied.Load() > 0 {
 		h.compacted.Store(time.Now().Unix())
 	}
-	h.bytes.Store(s.Store().Bytes())
-	h.inUse.Store(s.Store().BytesInUse())
+	h.bytes.Store(s.Bytes())
+	h.inUse.Store(s.BytesInUse())
 	h.keys.Store(s.Store().Keys())
 	h.applied.Store(s.AppliedIndex())
 	h.publishMembers(s)
+	if known := h.alarms.Load(); known == nil || !slices.Equal(*known, s.Alarms()) {
+		h.publishAlarms(s.Alarms())
+	}
 }
 
 // publishAlarms is called on the apply actor's goroutine.
@@ -115,7 +119,6 @@ func (b *backend) pulse(id replica.ActorID, ticked bool, out *replica.Output) {
 		if ticked && s.AppliedIndex() != before {
 			b.head.tickApplied = s.AppliedIndex()
 			b.head.authRevision.Store(s.Auth().Revision())
-			b.head.publishAlarms(s.View().Alarms())
 		}
 	}
 }

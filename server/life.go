@@ -41,6 +41,9 @@ func (s *Server) run() {
 	if s.settings.compactor != nil {
 		s.work.Go(func() { s.autoCompact(s.settings.compactor) })
 	}
+	if d := s.settings.newDisarmer(); d != nil {
+		s.work.Go(func() { s.keepSpace(d) })
+	}
 	if s.settings.checksCorruption() {
 		s.work.Go(s.checkFromTimeToTime)
 	}

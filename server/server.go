@@ -248,7 +248,6 @@ func (s *Server) wire() {
 	s.backend.head.publishRaft(s.replica.Core.Status())
 	s.backend.head.publishState(s.replica.Apply.State())
 	s.backend.head.authRevision.Store(s.replica.Apply.State().Auth().Revision())
-	s.backend.head.publishAlarms(s.replica.Apply.State().View().Alarms())
 	s.metrics.observe(s.backend)
 	s.peerHTTP = newPeerHTTP(s.backend, s.log)
 	s.corruption = s.backend.newCorruptionCheck(s.hashesOfOthers)

@@ -182,7 +182,7 @@ func (b *fakeBackend) Head() Head {
 	defer b.mu.Unlock()
 	h := Head{
 		Cluster: 5, Member: fakeMember, Term: fakeTerm, Revision: b.state.Revision(),
-		Bytes: b.state.Store().Bytes(), HasLeader: !b.leaderless, Learner: b.learner,
+		Bytes: b.state.Bytes(), HasLeader: !b.leaderless, Learner: b.learner,
 	}
 	for _, a := range b.state.View().Alarms() {
 		h.NoSpace = h.NoSpace || a.Kind == state.AlarmNoSpace

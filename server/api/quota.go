@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -30,21 +31,49 @@ func (s *Service) room(ctx context.Context, cost int64) error {
 	if cost == 0 || s.limits.QuotaBytes <= 0 || head.Bytes+cost < s.limits.QuotaBytes {
 		return nil
 	}
-	if !head.NoSpace {
+	view := s.caughtUp(ctx)
+	if view != nil && view.Bytes()+cost < s.limits.QuotaBytes {
+		return nil
+	}
+	if !head.NoSpace || view != nil && !raised(view, state.AlarmNoSpace) {
 		s.raiseNoSpace(ctx, head.Member)
 	}
 	return rpctypes.ErrGRPCNoSpace
 }
 
+// caughtUp is the state after everything that was acknowledged anywhere, nil if
+// it can't be had. Nothing is refused by the state of a member that lags: who has
+// compacted, or disarmed an alarm, through one member may write through another.
+// It costs a round of heartbeats for all who wait, and only those ask who are
+// about to be refused.
+func (s *Service) caughtUp(ctx context.Context) *state.View {
+	view, err := s.backend.View(ctx, true)
+	if err != nil {
+		return nil
+	}
+	return view
+}
+
+func raised(view *state.View, kind state.AlarmKind) bool {
+	return slices.ContainsFunc(view.Alarms(), func(a state.Alarm) bool { return a.Kind == kind })
+}
+
 // admit refuses what a raised alarm forbids. It is the last check before the log,
 // against the alarms applied here; every replica checks once more at apply, so
 // after an alarm is in the log no write slips by, whichever member took it.
-func (s *Service) admit(body state.Body) error {
+func (s *Service) admit(ctx context.Context, body state.Body) error {
 	head := s.backend.Head()
 	if !head.NoSpace && !head.Corrupt {
 		return nil
 	}
-	return state.Admit(body, head.NoSpace, head.Corrupt)
+	err := state.Admit(body, head.NoSpace, head.Corrupt)
+	if err == nil {
+		return nil
+	}
+	if view := s.caughtUp(ctx); view != nil {
+		return state.Admit(body, raised(view, state.AlarmNoSpace), raised(view, state.AlarmCorrupt))
+	}
+	return err
 }
 
 func (s *Service) raiseNoSpace(ctx context.Context, member uint64) {

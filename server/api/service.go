@@ -27,7 +27,7 @@ func NewService(b Backend) *Service {
 
 // propose replicates a body in the name of its caller and returns its result, with every error mapped.
 func (s *Service) propose(ctx context.Context, body state.Body) (*state.Result, error) {
-	if err := s.admit(body); err != nil {
+	if err := s.admit(ctx, body); err != nil {
 		return nil, ToGRPC(err)
 	}
 	res, err := s.proposeAs(ctx, body)

@@ -8,6 +8,9 @@ func ours() []Option {
 		{Name: "hardened", Help: "Limits stricter than etcd's: TLS 1.3 unless an older version or cipher suites are asked for, 1000 streams on a " +
 			"connection, 16 KiB of header, 20 s for a client that takes nothing, no reverse DNS in the check of peers' certificates.",
 			bind: truth(func(c *server.Config) *bool { return &c.Hardened })},
+		{Name: "nospace-auto-disarm-percent",
+			Help: "Disarm this member's alarm NOSPACE by itself once its size is below so many percent (up to 95) of the quota; 0 for never, as in etcd.",
+			bind: natural(func(c *server.Config) *uint { return &c.NoSpaceDisarmPercent })},
 		{Name: "enable-v3alpha", Help: "Serve the JSON gateway on /v3alpha/, too, where clients of etcd 3.2 and before look for it.",
 			bind: truth(func(c *server.Config) *bool { return &c.EnableV3Alpha })},
 	}

@@ -65,6 +65,18 @@ func (s *State) Store() *mvcc.Store { return s.store }
 // Revision is the store's revision.
 func (s *State) Revision() int64 { return s.store.Revision() }
 
+// leaseBytes is what a lease counts in Bytes.
+const leaseBytes = 64
+
+// Bytes is the logical size that a quota is compared with: that of the store
+// (mvcc.Store.Bytes) and something for each lease, or they would be free.
+func (s *State) Bytes() int64 { return s.store.Bytes() + s.leaseBytes() }
+
+// BytesInUse is Bytes as a compaction at the present would leave it.
+func (s *State) BytesInUse() int64 { return s.store.BytesInUse() + s.leaseBytes() }
+
+func (s *State) leaseBytes() int64 { return int64(s.leases.byID.Len()) * leaseBytes }
+
 // Members returns the member table, by id. Shared: don't modify.
 func (s *State) Members() []Member { return s.members.list() }
 

@@ -49,7 +49,7 @@ func (v *View) Revision() int64 { return v.KV.Revision() }
 func (v *View) CompactRevision() int64 { return v.KV.CompactRevision() }
 
 // Bytes is the logical size that the quota is compared with.
-func (v *View) Bytes() int64 { return v.KV.Bytes() }
+func (v *View) Bytes() int64 { return v.KV.Bytes() + int64(v.leases.byID.Len())*leaseBytes }
 
 // Lease returns a lease.
 func (v *View) Lease(id int64) (Lease, bool) { return v.leases.get(id) }
