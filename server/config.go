@@ -96,7 +96,8 @@ type Config struct {
 	// StrictReconfigCheck refuses changes of members that could cost the quorum.
 	StrictReconfigCheck bool
 	MaxLearners         int
-	ForceNewCluster     bool
+	// ForceNewCluster makes a cluster of this member alone, with its data.
+	ForceNewCluster bool
 
 	// Times between corruption checks: of all data (0: none), and of the hashes
 	// of compactions, if that feature is on.

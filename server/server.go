@@ -135,6 +135,9 @@ func (s *Server) open() (err error) {
 	if err := s.checkJoin(fs); err != nil {
 		return err
 	}
+	if err := s.standAlone(fs); err != nil {
+		return err
+	}
 	if s.replica, err = replica.Open(s.replicaConfig(fs)); err != nil {
 		return err
 	}
@@ -217,6 +220,24 @@ func (s *Server) adoptIdentity(fs disk.FS) error {
 		s.settings.initial = raft.Configuration{} // it joined; the flags describe no beginning
 	}
 	s.settings.member, s.settings.cluster = id.Member, id.Cluster
+	return nil
+}
+
+// standAlone obeys --force-new-cluster: from here on this member is the only one
+// of its cluster. One without data begins a new cluster anyway.
+func (s *Server) standAlone(fs disk.FS) error {
+	if !s.settings.ForceNewCluster || !s.restarted {
+		return nil
+	}
+	left, err := replica.StandAlone(s.replicaConfig(fs))
+	if err != nil {
+		return fmt.Errorf("--force-new-cluster: %w", err)
+	}
+	removed := make([]string, len(left))
+	for i, m := range left {
+		removed[i] = hex(uint64(m.ID))
+	}
+	s.log.Warn("--force-new-cluster: this member is a cluster of its own; start it without the flag from now on", "removed-member-ids", removed)
 	return nil
 }
 

@@ -130,7 +130,7 @@ func features() []Option {
 
 func unsafeFeatures() []Option {
 	return []Option{
-		{Name: "force-new-cluster", Class: Refused, Why: "it is not supported yet", Help: "Make a cluster of one of this member's data.",
+		{Name: "force-new-cluster", Help: "Make a cluster of this member alone, with its data. The others must be gone for good.",
 			bind: truth(func(c *server.Config) *bool { return &c.ForceNewCluster })},
 		{Name: "unsafe-no-fsync", Help: "Leave syncing to the kernel: a power loss loses acknowledged writes.",
 			bind: truth(func(c *server.Config) *bool { return &c.UnsafeNoFsync })},
