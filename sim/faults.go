@@ -128,13 +128,11 @@ func init() {
 		faultRemoveReceiver: {"remove-in-snapshot", 20, 100 * millisecond, second, (*faultPlanner).removeReceiver},
 		faultLameLearner:    {"lame-learner", 15, second, 4 * second, (*faultPlanner).lameLearner},
 		faultChangeCrash:    {"change-and-crash", 25, second, 3 * second, (*faultPlanner).changeAndCrash},
-
-		faultKillSync:     {"kill-sync", 30, 600 * millisecond, 2 * second, (*faultPlanner).killSync},
-		faultPausedLeader: {"paused-leader", 35, 800 * millisecond, 3 * second, (*faultPlanner).pausedLeader},
-
-		faultOldDisk:   {"old-disk", 20, 300 * millisecond, 1500 * millisecond, (*faultPlanner).restoreDisk},
-		faultOvertaken: {"overtaken-leader", 25, second, 3 * second, (*faultPlanner).overtaken},
-		faultLateOrder: {"late-order", 20, second, 3 * second, (*faultPlanner).lateOrder},
+		faultKillSync:       {"kill-sync", 30, 600 * millisecond, 2 * second, (*faultPlanner).killSync},
+		faultPausedLeader:   {"paused-leader", 35, 800 * millisecond, 3 * second, (*faultPlanner).pausedLeader},
+		faultOldDisk:        {"old-disk", 20, 300 * millisecond, 1500 * millisecond, (*faultPlanner).restoreDisk},
+		faultOvertaken:      {"overtaken-leader", 25, second, 3 * second, (*faultPlanner).overtaken},
+		faultLateOrder:      {"late-order", 20, second, 3 * second, (*faultPlanner).lateOrder},
 	}
 }
 
