@@ -405,3 +405,79 @@ func TestLostSegmentBelowSnapshot(t *testing.T) {
 		must(t, l.RunJobs())
 	}
 }
+
+// TestLostResetBeforeTruncation loses the batch of a reset, whose entries were
+// all rewritten later, in a segment that holds little and so is written again at
+// the start: what it rewrote goes along, now and at the next starts.
+func TestLostResetBeforeTruncation(t *testing.T) {
+	fs := disk.NewMem()
+	o := testOptions(fs)
+	o.SegmentBytes = 16 << 10 // three batches
+	mustCreate(t, o)
+	l, _ := mustOpen(t, o)
+	write := func(p *raft.Persist) {
+		p.MustSync = true
+		must(t, l.Append(p))
+		must(t, l.RunJobs())
+	}
+	hard := raft.HardState{Term: 1}
+	write(&raft.Persist{HardState: hard})
+	write(&raft.Persist{HardState: hard, Entries: entries(1, 3, 1, 50)})
+	write(&raft.Persist{HardState: hard, Entries: entries(4, 4, 1, 50)})
+	lost := Pos{l.current().seq, l.block}
+	hard = raft.HardState{Term: 4, Commit: 37}
+	meta := raft.SnapshotMeta{Last: raft.EntryID{Index: 37, Term: 4}, Config: raft.ConfigAt{Config: testConfig(3)}}
+	write(&raft.Persist{HardState: hard, Reset: &meta, Entries: entries(38, 39, 4, 50)})
+	hard.Term = 5
+	write(&raft.Persist{HardState: hard})
+	hard.Term = 6
+	all := entries(38, 42, 6, 50)
+	write(&raft.Persist{HardState: hard, Truncate: 38, Entries: all})
+	if l.current().seq != lost.Seq+2 {
+		t.Fatalf("the truncation is in segment %d, the reset at %v", l.current().seq, lost)
+	}
+	fs.Kill()
+	must(t, fs.Zero(path.Join(testDir, segmentName(lost.Seq)), lost.Offset(), blockBytes))
+	for start := range 3 {
+		l, rec := mustOpen(t, o)
+		if rec.First != 38 || rec.Last != 42 || rec.HardState != hard {
+			t.Fatalf("start %d: %s", start, brief(rec))
+		}
+		got, err := l.Read(38, 42, 1<<20)
+		must(t, err)
+		must(t, sameEntries(got, all))
+		fs.Kill()
+	}
+}
+
+// TestLostBatchAcrossSnapshot loses a batch of which a snapshot covers a part;
+// the rest was rewritten. The log starts behind the snapshot, not before the hole.
+func TestLostBatchAcrossSnapshot(t *testing.T) {
+	fs := disk.NewMem()
+	o := testOptions(fs)
+	o.SegmentBytes = 64 << 10
+	mustCreate(t, o)
+	l, _ := mustOpen(t, o)
+	all := entries(1, 7, 1, 50)
+	appendEntries(t, l, all[:1])
+	lost := Pos{l.current().seq, l.block}
+	appendEntries(t, l, all[1:6])
+	appendEntries(t, l, all[6:])
+	must(t, l.Compact(raft.SnapshotMeta{Last: all[2].ID()}, 1))
+	must(t, l.RunJobs())
+	all = append(all[:3:3], entries(4, 8, 2, 50)...)
+	hard := raft.HardState{Term: 2}
+	must(t, l.Append(&raft.Persist{HardState: hard, Truncate: 4, Entries: all[3:], MustSync: true}))
+	fs.Kill()
+	must(t, fs.Zero(path.Join(testDir, segmentName(lost.Seq)), lost.Offset(), blockBytes))
+	for start := range 3 {
+		l, rec := mustOpen(t, o)
+		if rec.First != 4 || rec.Last != 8 || rec.HardState.Term != 2 {
+			t.Fatalf("start %d: %s", start, brief(rec))
+		}
+		got, err := l.Read(4, 8, 1<<20)
+		must(t, err)
+		must(t, sameEntries(got, all[3:]))
+		fs.Kill()
+	}
+}

@@ -361,7 +361,8 @@ func (r *replay) damaged(im *image, it item) error {
 // header has before its own. If the log read so far holds that entry, all up to
 // it is right (Raft §5.3, log matching), and what the place may have held
 // behind it was dropped again. Otherwise every entry above the highest commit
-// known so far may have been rewritten there.
+// known so far may have been rewritten there, and those above the log's end so
+// far are gone: also those that a snapshot covers, of which the verdict is to know.
 func (r *replay) settleGap(prev raft.EntryID) {
 	g := r.gap
 	r.gap = nil
@@ -369,9 +370,11 @@ func (r *replay) settleGap(prev raft.EntryID) {
 	case r.state.holds(prev):
 		r.dropAbove(prev.Index)
 	case prev.Index <= r.super.snapshot.Last.Index:
+		r.noteFrom(prev.Index + 1)
 		r.state.start(prev) // all before is in the snapshot
 	default:
 		first := min(max(r.commit, r.super.snapshot.Last.Index, r.state.prev.Index)+1, prev.Index)
+		first = min(first, r.state.last.Index+1) // from here on they are missing, rewritten or not
 		if _, ok := r.state.term(first - 1); ok {
 			r.dropAbove(first - 1)
 		}
