@@ -158,28 +158,28 @@ func (d *Dir) size(name string) (int64, error) {
 // Remove removes a snapshot. A missing one is no error.
 func (d *Dir) Remove(last raft.EntryID) error { return d.remove(snapName(last)) }
 
-// Retain keeps the newest snapshots, at least one, and removes the older ones
-// and whatever was received in part up to the newest. It returns what it kept,
-// oldest first: the log must keep what follows the first of them. A Receiver of
-// a snapshot that is overtaken so fails in Finish, if not before.
-func (d *Dir) Retain(keep int) ([]Info, error) {
+// Retain keeps a snapshot, the older one that is named, and those above; it
+// removes the others below, and whatever was received in part up to newest. A
+// Receiver of a snapshot that is overtaken so fails in Finish, if not before.
+func (d *Dir) Retain(oldest, newest raft.EntryID) error {
 	list, err := d.List()
-	if err != nil || len(list) == 0 {
-		return nil, err
+	if err != nil {
+		return err
 	}
-	drop := max(len(list)-max(keep, 1), 0)
-	for _, info := range list[:drop] {
-		if err := d.Remove(info.Last); err != nil {
-			return nil, err
+	for _, info := range list {
+		if info.Last.Index < newest.Index && info.Last != oldest {
+			if err := d.Remove(info.Last); err != nil {
+				return err
+			}
 		}
 	}
-	if err := d.removeParts(list[len(list)-1].Last.Index); err != nil {
-		return nil, err
+	if err := d.removeParts(newest.Index); err != nil {
+		return err
 	}
 	if err := d.fs.SyncDir(d.options.Path); err != nil {
-		return nil, fmt.Errorf("snapshot: sync directory: %w", err)
+		return fmt.Errorf("snapshot: sync directory: %w", err)
 	}
-	return list[drop:], nil
+	return nil
 }
 
 // removeParts removes partly received snapshots up to an index.

@@ -82,8 +82,10 @@ func TestOnOperatingSystemDisk(t *testing.T) {
 	if err := equalRows(got, list); err != nil {
 		t.Error(err)
 	}
-	kept, err := to.Retain(2)
-	if err != nil || len(kept) != 1 || kept[0] != info {
+	if err := to.Retain(info.Last, info.Last); err != nil {
+		t.Error(err)
+	}
+	if kept, err := to.List(); err != nil || len(kept) != 1 || kept[0] != info {
 		t.Errorf("kept %v, %v; want %v", kept, err, info)
 	}
 }
@@ -165,7 +167,10 @@ func TestListRetain(t *testing.T) {
 	plant(t, fs, d.path(newer), []byte("partial"))
 
 	d = openDir(t, fs) // removes the temporary file
-	kept, err := d.Retain(2)
+	if err := d.Retain(raft.EntryID{Term: 2, Index: 300}, raft.EntryID{Term: 3, Index: 1000}); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := d.List()
 	if err != nil {
 		t.Fatal(err)
 	}

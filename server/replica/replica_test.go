@@ -654,6 +654,12 @@ func TestUselessSnapshots(t *testing.T) {
 			}
 		}
 	}
+	part := fmt.Sprintf("%016x-%016x-%016x.part", 4000, 1, 7)
+	f, err := m.fs.Create("/data/snap/" + part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
 	for i := range 100 {
 		m.mustPut(fmt.Sprintf("k%03d", i), string(make([]byte, 1000)))
 	}
@@ -663,6 +669,9 @@ func TestUselessSnapshots(t *testing.T) {
 	infos, err := m.r.dir.List()
 	if err != nil || len(infos) != 4 {
 		t.Errorf("snapshots %v, %v", infos, err)
+	}
+	if _, err := m.fs.SizeOf("/data/snap/" + part); err != nil {
+		t.Errorf("what came in of a snapshot at 4000, above all of its own: %v", err)
 	}
 	m.crash()
 	m.start()

@@ -46,22 +46,8 @@ func (r *Replica) loadState(last raft.EntryID) (*state.State, raft.SnapshotMeta,
 // the one before it that stays, and those above newest. A peer's snapshot may be
 // among the latter that was received and then not installed, since its leader
 // was deposed meanwhile; a log that doesn't hold its last entry can't use it, so
-// it must not push out one of the two.
-func (r *Replica) retire(oldest, newest raft.EntryID) error {
-	infos, err := r.dir.List()
-	if err != nil {
-		return err
-	}
-	for _, info := range infos {
-		if info.Last.Index < newest.Index && info.Last != oldest {
-			if err := r.dir.Remove(info.Last); err != nil {
-				return err
-			}
-		}
-	}
-	_, err = r.dir.Retain(max(len(infos), 1)) // partly received ones, and the directory's sync
-	return err
-}
+// it must not push out one of the two, nor what comes in of the next.
+func (r *Replica) retire(oldest, newest raft.EntryID) error { return r.dir.Retain(oldest, newest) }
 
 // OpenSnapshot opens the file of a SnapshotOrder, for the driver to stream.
 func (r *Replica) OpenSnapshot(last raft.EntryID) (*snapshot.Reader, error) {
