@@ -128,20 +128,22 @@ func (s *incoming) end() {
 
 // sendSnapshot streams a snapshot to a member that lags too far for the log.
 func (d *driver) sendSnapshot(order replica.SnapshotOrder) {
-	err := d.streamSnapshot(order)
+	unreadable, err := d.streamSnapshot(order)
 	if err != nil && !errors.Is(err, tcp.ErrClosed) {
 		d.log.Warn("cannot send snapshot", "peer", order.To.String(), "last", order.Last.String(), "error", err)
 	}
-	d.post(replica.SnapshotSentEvent{To: order.To, Last: order.Last, OK: err == nil})
+	d.post(replica.SnapshotSentEvent{To: order.To, Last: order.Last, OK: err == nil, Unreadable: unreadable})
 }
 
-func (d *driver) streamSnapshot(order replica.SnapshotOrder) error {
+// streamSnapshot also tells whether it failed for this member's own file.
+func (d *driver) streamSnapshot(order replica.SnapshotOrder) (unreadable bool, err error) {
 	file, err := d.replica.OpenSnapshot(order.Last)
 	if err != nil {
-		return err
+		return true, err
 	}
 	defer file.Close()
 	d.log.Info("sending snapshot", "peer", order.To.String(), "last", order.Last.String(), "bytes", file.Size())
 	offer := tcp.SnapshotOffer{Term: order.Term, Meta: file.Meta(), Size: file.Size(), File: file.Digest()}
-	return d.network.SendSnapshot(context.Background(), order.To, offer, file)
+	err = d.network.SendSnapshot(context.Background(), order.To, offer, file)
+	return file.Failed() != nil, err
 }

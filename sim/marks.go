@@ -58,7 +58,7 @@ var marks = []string{
 	"frames dropped in bursts", "frames dropped behind a full link", "frames lost with their connection",
 	"frames delivered to the wrong member",
 	// Snapshots and members.
-	CountInstalls, "snapshots received", "snapshot streams interrupted", "snapshot streams outdated",
+	CountInstalls, "snapshots received", "snapshot streams interrupted", "snapshot streams outdated", "snapshots found rotten by their sender",
 	CountConfigs, CountTransfers, "members removed",
 	// Clients.
 	CountAcked, CountAmbiguous, "operations refused", "client timeouts", "requests lost on the way", "answers lost on the way",

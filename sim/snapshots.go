@@ -18,9 +18,10 @@ type outgoing struct {
 	from, to         *Node
 	fromLife, toLife uint64
 	order            replica.SnapshotOrder
-	reader           *snapshot.Reader
+	reader           *snapshot.Sender
 	receiver         *snapshot.Receiver // the other end, once it has agreed
 	offset           int64
+	unreadable       bool // for the sender's own file
 }
 
 // streamSnapshot begins what an actor ordered.
@@ -40,7 +41,11 @@ func (s *outgoing) begin() {
 		return
 	}
 	if err != nil {
-		s.end(false) // retired meanwhile: raft asks again for a newer one
+		s.unreadable = true // damaged, or retired meanwhile: raft asks again for a newer one
+		if errors.Is(err, snapshot.ErrCorrupt) {
+			n.w.count.add("snapshots found rotten by their sender")
+		}
+		s.end(false)
 		return
 	}
 	s.reader = reader
@@ -108,6 +113,8 @@ func (s *outgoing) chunk() {
 	frame, n, err := s.frame()
 	if err != nil {
 		s.mustExcuse(err, Crashed, "S1 snapshots are readable")
+		s.unreadable = true
+		w.count.add("snapshots found rotten by their sender")
 		s.end(false)
 		return
 	}
@@ -197,7 +204,7 @@ func (s *outgoing) end(ok bool) {
 		s.to.receiving = nil
 	}
 	s.from.later(s.from.w.net.delay(s.from.id, s.order.To, 64), whatChunk, func() {
-		s.from.enqueue(replica.SnapshotSentEvent{To: s.order.To, Last: s.order.Last, OK: ok})
+		s.from.enqueue(replica.SnapshotSentEvent{To: s.order.To, Last: s.order.Last, OK: ok, Unreadable: s.unreadable})
 	})
 }
 

@@ -73,6 +73,12 @@
 // Records may span blocks, so a block's size has a bound that doesn't depend on
 // the largest record. The price is one copy of a record at each seam.
 //
+// # Sending
+//
+// A Sender checks the chain of hashes over what it reads, so that a file that has
+// rotted is known for what it is before the peer finds out; the replica then writes
+// another snapshot, of the same state if nothing has come since.
+//
 // # Left out, and the cost
 //
 // Incremental snapshots: each one is written whole, which costs its size in disk

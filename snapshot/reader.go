@@ -136,9 +136,6 @@ func (r *Reader) Incoming() Incoming {
 // Sections lists the sections in file order, as the footer has them.
 func (r *Reader) Sections() []Section { return slices.Clone(r.footer.sections) }
 
-// ReadAt reads the file's bytes, for sending them.
-func (r *Reader) ReadAt(p []byte, offset int64) (int, error) { return r.file.ReadAt(p, offset) }
-
 // Close closes the file.
 func (r *Reader) Close() error { return r.file.Close() }
 

@@ -63,7 +63,7 @@ func TestOnOperatingSystemDisk(t *testing.T) {
 	from, to := open(root+"/a/snap"), open(root+"/b/snap")
 	list := sampleRows(20_000)
 	info := mustWrite(t, from, testMeta(9, 2), list)
-	r, err := from.Open(info.Last)
+	r, err := from.OpenToSend(info.Last)
 	if err != nil {
 		t.Fatal(err)
 	}

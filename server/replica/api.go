@@ -210,11 +210,13 @@ type (
 		Term        raft.Term
 		Meta        raft.SnapshotMeta
 	}
-	// SnapshotSentEvent ends a SnapshotOrder.
+	// SnapshotSentEvent ends a SnapshotOrder. Unreadable: it failed for this
+	// member's own file, which is damaged, or gone.
 	SnapshotSentEvent struct {
-		To   raft.NodeID
-		Last raft.EntryID
-		OK   bool
+		To         raft.NodeID
+		Last       raft.EntryID
+		OK         bool
+		Unreadable bool
 	}
 	// PeerClosedEvent: the member's process is gone (see design, "PeerClosed").
 	PeerClosedEvent struct{ Peer raft.NodeID }

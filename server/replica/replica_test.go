@@ -237,7 +237,7 @@ func TestSlowSnapshotIsEnough(t *testing.T) {
 	var arrived []Event // held back
 	c.slow = func(m *member, o SnapshotOrder) {
 		n := len(f.queue)
-		if !m.stream(o) {
+		if ok, _ := m.stream(o); !ok {
 			t.Fatal("the snapshot can't be streamed")
 		}
 		arrived = append(arrived, f.queue[n:]...)

@@ -49,9 +49,10 @@ func (r *Replica) loadState(last raft.EntryID) (*state.State, raft.SnapshotMeta,
 // it must not push out one of the two, nor what comes in of the next.
 func (r *Replica) retire(oldest, newest raft.EntryID) error { return r.dir.Retain(oldest, newest) }
 
-// OpenSnapshot opens the file of a SnapshotOrder, for the driver to stream.
-func (r *Replica) OpenSnapshot(last raft.EntryID) (*snapshot.Reader, error) {
-	return r.dir.Open(last)
+// OpenSnapshot opens the file of a SnapshotOrder, for the driver to stream. If
+// that fails, or a read of it does (Sender.Failed), the SnapshotSentEvent says so.
+func (r *Replica) OpenSnapshot(last raft.EntryID) (*snapshot.Sender, error) {
+	return r.dir.OpenToSend(last)
 }
 
 // ReceiveSnapshot begins to take in a peer's snapshot. When it is whole, the

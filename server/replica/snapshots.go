@@ -18,6 +18,9 @@ type snapshots struct {
 	// newest is durable and the log builds on it; index 0: the initial state.
 	newest raft.SnapshotMeta
 	bytes  int64 // of newest
+	// rotten: newest can't be read any more. It isn't offered again, and another
+	// one is written at once, be it of the same state.
+	rotten bool
 	// depended is the older snapshot that the log named when it was opened. It
 	// is above newest only if that one and its successor were damaged.
 	depended raft.Index
@@ -63,12 +66,20 @@ func (s *snapshots) maybeBegin(c *Core, out *Output) {
 	if s.ready != nil && !s.compacting && c.node.PersistedIndex() >= s.ready.meta.Last.Index {
 		s.compacting = true
 		ev := compactEvent{Meta: s.ready.meta, Oldest: s.newest, First: s.keepFrom(c)}
-		if s.newest.Last.Index < s.depended {
+		if s.newest.Last.Index < s.depended || s.rotten {
 			ev.Oldest = s.ready.meta // the only sound one
 		}
 		out.Events = append(out.Events, ev)
 	}
-	if s.writing || s.ready != nil || c.applied <= max(s.newest.Last.Index, s.depended) || c.now < s.notBefore {
+	if s.writing || s.ready != nil || c.now < s.notBefore {
+		return
+	}
+	if s.rotten && c.applied >= max(s.newest.Last.Index, s.depended) {
+		s.writing = true
+		out.Events = append(out.Events, snapshotEvent{})
+		return
+	}
+	if c.applied <= max(s.newest.Last.Index, s.depended) {
 		return
 	}
 	if int64(c.persist.stats.BytesSinceSnapshot) < max(c.cfg.SnapshotLogBytesMin, s.bytes/4) || !s.worthwhile(c) {
@@ -121,6 +132,8 @@ func (c *Core) snapshotWritten(meta raft.SnapshotMeta, bytes int64, err error, o
 		out.Fatal = err
 	case meta.Last.Index > s.newest.Last.Index: // else a peer's overtook it
 		s.ready = &writtenSnapshot{meta: meta, bytes: bytes}
+	case meta.Last == s.newest.Last:
+		s.bytes, s.rotten = bytes, false // in the place of the damaged file
 	}
 }
 
@@ -128,7 +141,7 @@ func (c *Core) compacted(ev compactedEvent) {
 	s := &c.snaps
 	s.compacting, c.persist.stats = false, ev.Stats
 	if s.ready != nil && s.ready.meta.Last == ev.Meta.Last {
-		s.newest, s.bytes = ev.Meta, s.ready.bytes
+		s.newest, s.bytes, s.rotten = ev.Meta, s.ready.bytes, false
 		s.ready = nil
 	}
 	c.node.Compact(ev.Meta, ev.First)
@@ -136,7 +149,7 @@ func (c *Core) compacted(ev compactedEvent) {
 
 // restored: a peer's snapshot replaced the log and the state.
 func (s *snapshots) restored(meta raft.SnapshotMeta) {
-	s.newest, s.ready, s.installed = meta, nil, meta.Last
+	s.newest, s.ready, s.installed, s.rotten = meta, nil, meta.Last, false
 }
 
 // loaded lets the snapshots before an installed one go once the state machine
@@ -162,7 +175,7 @@ func (c *Core) snapshotArrived(ev SnapshotArrivedEvent) {
 
 // send orders the newest snapshot to be streamed to a member.
 func (s *snapshots) send(c *Core, to raft.NodeID, out *Output) {
-	if s.newest.Last.Index == 0 {
+	if s.newest.Last.Index == 0 || s.rotten {
 		c.node.SnapshotSent(to, raft.EntryID{}, false) // none yet: raft probes again later
 		return
 	}
@@ -174,6 +187,7 @@ func (s *snapshots) send(c *Core, to raft.NodeID, out *Output) {
 // election timeouts to ask for what follows.
 func (c *Core) snapshotSent(ev SnapshotSentEvent) {
 	s := &c.snaps
+	s.rotten = s.rotten || ev.Unreadable && ev.Last == s.newest.Last // else it was retired meanwhile
 	i := slices.IndexFunc(s.held, func(h heldSnapshot) bool { return h.to == ev.To && h.last == ev.Last && h.until == 0 })
 	switch {
 	case i < 0:
