@@ -117,9 +117,9 @@ func (n *network) receiver(to raft.NodeID, frame []byte) raft.NodeID {
 	return other
 }
 
-// past remembers some of the frames that were sent: of raft's messages, and of
-// what members ask each other for their clients, which is a small part of all
-// and must not be had twice.
+// past remembers some of the frames that were sent, and apart from them more of
+// those by which members ask the leader for their clients: a small part of all,
+// and what they ask for must not happen twice, however late.
 type past struct {
 	frames [512]pastFrame
 	kept   int
@@ -127,8 +127,9 @@ type past struct {
 	asked  []pastFrame // the last askedMax, oldest first
 }
 
-// askedMax bounds how many frames with clients' requests are remembered.
-const askedMax = 256
+// askedMax bounds how many frames with clients' requests are remembered: those
+// of several seconds, so that snapshots were taken since.
+const askedMax = 2048
 
 type pastFrame struct {
 	from, to raft.NodeID
@@ -140,7 +141,7 @@ type pastFrame struct {
 const pastEvery = 5
 
 func (p *past) note(from, to raft.NodeID, frame []byte) {
-	if transport.KindOf(frame) != transport.KindRaft {
+	if transport.KindOf(frame) == transport.KindForward {
 		if p.asked = append(p.asked, pastFrame{from, to, frame}); len(p.asked) > askedMax {
 			p.asked = append(p.asked[:0:0], p.asked[askedMax/2:]...)
 		}
@@ -188,7 +189,7 @@ func (n *network) replay(id raft.NodeID, times int64) int {
 	}
 	for range times {
 		f := list[n.draw.IntN(len(list))]
-		if len(asked) > 0 && n.draw.percent(30) {
+		if len(asked) > 0 && n.draw.percent(50) {
 			f = asked[n.draw.IntN(len(asked))]
 		}
 		if n.open(f.from, f.to) {
