@@ -123,7 +123,7 @@ func codeHash(root string) (string, error) {
 		}
 		base := d.Name()
 		switch {
-		case d.IsDir() && (name != root && strings.HasPrefix(base, ".") || base == "testdata" || base == "mutants" || base == "bin"):
+		case d.IsDir() && name != root && (strings.HasPrefix(base, ".") || base == "testdata" || base == "mutants" || base == "bin"):
 			return filepath.SkipDir
 		case d.IsDir(), strings.HasSuffix(base, "_test.go"), !strings.HasSuffix(base, ".go") && base != "go.mod":
 			return nil
