@@ -95,6 +95,9 @@ func (w *World) remembered(n *Node) bool {
 	if err != nil {
 		return false
 	}
+	if w.quorum(&w.oracle.config, func(o *Node) bool { return o == n || o.wipes > 0 }) {
+		return false // it would need nobody who remembers: a sole voter, say
+	}
 	for _, m := range w.oracle.config.Members {
 		o := w.node(m.ID)
 		if o == n || o.broken || o.wipes > 0 {
