@@ -62,7 +62,10 @@ func (f *faultPlanner) pausedLeader() bool {
 		return false
 	}
 	if f.d.percent(50) {
-		f.whileReading(n, 300, func() { f.pauseAlone(n) })
+		// Reads are under way there when it stops, and others ask it what they
+		// have written elsewhere meanwhile.
+		f.w.perform(Action{Verb: "doubt", Who: is(n.id), For: 3 * second})
+		f.whileReading(n, 1000, func() { f.pauseAlone(n) })
 		return true
 	}
 	return f.pauseAlone(n)

@@ -5,6 +5,7 @@ var worldVerbs = []verb{
 	{"heal", nil, doHeal, "every fault ends, and the network loses nothing any more; what is down starts"},
 	{"end", nil, func(*World, *Action) bool { return true }, "nothing more is done: the checks of the end begin, which a script without this line does after its last one"},
 	{"lure", []param{pWho}, doLure, "half of the clients talk to this member next"},
+	{"doubt", []param{pWho, pFor}, doDoubt, "for the duration, whatever is written anywhere is read back at once from this member"},
 	{"leave", []param{pWho, pWord(false, "down", "cut", "deaf")}, doLeave,
 		"the member stays broken for good, and the end's checks do without it: down, cut off, or deaf but still heard"},
 }
@@ -45,6 +46,15 @@ func doLeave(w *World, a *Action) bool {
 	}
 	w.faults.cutOff(n, a.Word == "deaf")
 	w.load.connectionsLost(n)
+	return true
+}
+
+func doDoubt(w *World, a *Action) bool {
+	n := w.who(a.Who)
+	if n == nil || w.load == nil || a.For == 0 {
+		return false
+	}
+	w.load.doubted, w.load.doubtedUntil = n.id, w.now+a.For
 	return true
 }
 

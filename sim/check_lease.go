@@ -33,4 +33,21 @@ func (b *leaseBook) checkKeepAlive(o *op) {
 			o.text(), o.lease, o.ttl, micros(l.goneAt-o.call))
 	}
 	l.renewed = max(l.renewed, o.call)
+	b.checkDeadline(o, l)
+}
+
+// checkDeadline is L1 at the moment of the promise: who leads and says that a
+// lease is renewed has put its end off for as long as it says. Whether somebody
+// else will be leading by then, and give the lease more, is luck.
+func (b *leaseBook) checkDeadline(o *op, l *leaseRecord) {
+	ticks, ok := o.node.rep.LeaseTicks(l.id)
+	if !ok {
+		return // the leader is another one
+	}
+	left := int64(ticks) * o.node.tickMicros
+	if b.w.now+left < o.call+b.leastLife(l) {
+		b.w.unsafe("L1 no lease expires early", uint8(o.node.id), "%s of lease %d answers %ds, %s after it was asked, and gives it %s",
+			o.text(), l.id, o.ttl, micros(b.w.now-o.call), micros(left))
+	}
+	b.w.count.add("deadlines of leases compared")
 }

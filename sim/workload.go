@@ -24,8 +24,11 @@ type workload struct {
 	// answering is when the answers of the turn under way leave the member.
 	answering int64
 	weights   int
-	eager     *client // reads back what others have written
-	locks     lockBook
+	eager     [2]*client // read back what others have written
+	// doubted is where all that is written is read back until a time.
+	doubted      raft.NodeID
+	doubtedUntil int64
+	locks        lockBook
 }
 
 func newWorkload(w *World) *workload {

@@ -72,6 +72,12 @@ type Waiting struct {
 	Streams, Sinks, Deadlines int
 }
 
+// LeaseTicks returns how many of its ticks this member, if it leads, still gives
+// a lease. Between events, and in a Request's Done, only.
+func (r *Replica) LeaseTicks(id int64) (ticks uint64, ok bool) {
+	return r.Apply.lessor.remaining(id, r.Apply.now)
+}
+
 // Waiting looks through all queues.
 func (r *Replica) Waiting() Waiting {
 	c, a := r.Core, r.Apply
