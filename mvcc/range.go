@@ -72,6 +72,10 @@ func (r reader) collect(s span, rev, limit int64) []KeyValue {
 	return kvs
 }
 
+// Reads is how many keys the request may read, 0 for all of its range: more than
+// it answers with if they are sorted or filtered.
+func (q *RangeRequest) Reads() int64 { return q.fetchLimit() }
+
 // fetchLimit is how many keys have to be read: one more than asked for tells
 // whether there are more, but an order or a filter must see all of them. A sort
 // target without an order is no order to etcd here: it sorts the first keys.

@@ -22,18 +22,19 @@ import (
 // into requests for the actors and waits for the answers: no goroutine, timer or
 // queue of its own for a request.
 type backend struct {
-	settings *settings
-	replica  *replica.Replica
-	driver   *driver
-	metrics  *metrics
-	log      *slog.Logger
-	head     head
-	warden   *warden
-	streams  atomic.Uint64 // the last watch stream's id
-	backups  chan struct{} // holds a token while one is made
-	hashing  sync.Mutex    // held while data is hashed for a peer
-	stopped  chan struct{}
-	removed  func() // this member was removed from the cluster; may be called again
+	settings  *settings
+	replica   *replica.Replica
+	driver    *driver
+	metrics   *metrics
+	log       *slog.Logger
+	head      head
+	warden    *warden
+	streams   atomic.Uint64 // the last watch stream's id
+	backups   chan struct{} // holds a token while one is made
+	hashing   sync.Mutex    // held while data is hashed for a peer
+	responses *api.Responses
+	stopped   chan struct{}
+	removed   func() // this member was removed from the cluster; may be called again
 }
 
 var _ api.Backend = (*backend)(nil)

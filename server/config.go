@@ -51,6 +51,10 @@ type Config struct {
 	// below so many percent of the quota; 0: never, as in etcd.
 	NoSpaceDisarmPercent uint
 
+	// ResponseMemoryBytes is what responses may hold together while they are put
+	// together and sent; more of them wait.
+	ResponseMemoryBytes uint64
+
 	MaxTxnOps            uint
 	MaxRequestBytes      uint
 	MaxConcurrentStreams uint32
@@ -161,6 +165,7 @@ const (
 	electionMSMax        = 50_000
 	electionPerHeartbeat = 5 // an election timeout holds so many heartbeats at least
 	watchProgressMin     = 100 * time.Millisecond
+	responseMemoryMin    = 8 << 20 // some of the largest values
 )
 
 // DefaultConfig is a single member on localhost.
@@ -177,6 +182,7 @@ func DefaultConfig() Config {
 		ElectionMS:               1000,
 		SnapshotCount:            10_000,
 		CatchUpEntries:           5000,
+		ResponseMemoryBytes:      512 << 20,
 		MaxTxnOps:                128,
 		MaxRequestBytes:          DefaultRequestBytes,
 		MaxConcurrentStreams:     1<<32 - 1,

@@ -54,12 +54,12 @@ func (b *backend) newGRPC(svc *api.Service) (*grpc.Server, *api.Guard) {
 
 // unary is what every unary request passes, over gRPC or the JSON gateway.
 func (b *backend) unary(guard *api.Guard) grpc.UnaryServerInterceptor {
-	return b.logUnary(b.metrics.unary(guard.Unary))
+	return b.logUnary(b.metrics.unary(b.responses.Unary(guard.Unary)))
 }
 
 // stream is what every stream passes.
 func (b *backend) stream(guard *api.Guard) grpc.StreamServerInterceptor {
-	return b.metrics.stream(guard.Stream)
+	return b.metrics.stream(b.responses.Stream(guard.Stream))
 }
 
 // errorText is an error's own words without gRPC's frame around them.

@@ -4,9 +4,10 @@ import "time"
 
 // limits are bounds on what one client may cost that no flag of etcd sets.
 type limits struct {
-	headerBytes  int           // of a request
-	writeStall   time.Duration // see clientConn
-	noReverseDNS bool          // in the check of peers' addresses
+	headerBytes   int           // of a request
+	writeStall    time.Duration // see clientConn
+	noReverseDNS  bool          // in the check of peers' addresses
+	responseBytes int64         // of one response, chunks of a RangeStream apart; 0: no bound
 }
 
 // etcdLimits leave room for whatever works with etcd.
@@ -19,7 +20,7 @@ func (s *settings) harden() error {
 	if !s.Hardened {
 		return nil
 	}
-	s.limits = limits{headerBytes: 16 << 10, writeStall: 20 * time.Second, noReverseDNS: true}
+	s.limits = limits{headerBytes: 16 << 10, writeStall: 20 * time.Second, noReverseDNS: true, responseBytes: 128 << 20}
 	s.MaxConcurrentStreams = min(s.MaxConcurrentStreams, 1000)
 	if s.TLSMinVersion != "TLS1.3" && s.TLSMaxVersion != "TLS1.2" && s.CipherSuites == "" {
 		s.TLSMinVersion = "TLS1.3"

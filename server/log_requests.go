@@ -9,6 +9,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/holdfast-db/holdfast/server/api"
 )
 
 // requestStats are what a line about a request tells, with -1 for what isn't
@@ -48,6 +50,9 @@ func (b *backend) logRequest(ctx context.Context, level slog.Level, began time.T
 }
 
 func statsOf(request, response any) requestStats {
+	if held, ok := response.(*api.Response); ok {
+		response = held.Message
+	}
 	switch r := request.(type) {
 	case *pb.RangeRequest:
 		answer, _ := response.(*pb.RangeResponse)

@@ -136,6 +136,7 @@ func (m *metrics) observe(b *backend) {
 	m.gaugeFunc("etcd_server_is_learner", "Whether or not this member is a learner. 1 if is, 0 otherwise.", func() float64 { return flag(b.Head().Learner) })
 	m.gaugeFunc("etcd_server_proposals_committed_total", "The total number of consensus proposals committed.", func() float64 { return float64(b.Status().Raft.Commit) })
 	m.gaugeFunc("etcd_server_proposals_applied_total", "The total number of consensus proposals applied.", func() float64 { return float64(b.head.applied.Load()) })
+	m.gaugeFunc("holdfast_response_memory_bytes", "Bytes that responses hold while they are put together and sent.", func() float64 { return float64(b.responses.Held()) })
 	m.gaugeFunc("etcd_server_quota_backend_bytes", "Current backend storage quota size in bytes.", func() float64 { return float64(b.settings.quota()) })
 	m.gaugeFunc("etcd_mvcc_db_total_size_in_bytes", "Total logical size of the key space in bytes.", func() float64 { return float64(b.head.bytes.Load()) })
 	m.gaugeFunc("etcd_mvcc_db_total_size_in_use_in_bytes", "Total logical size of the key space that is in use, in bytes.", func() float64 { return float64(b.head.inUse.Load()) })

@@ -262,6 +262,7 @@ func (s *Server) wire() {
 	s.backend = &backend{
 		settings: s.settings, replica: s.replica, driver: s.driver, metrics: s.metrics, log: s.log,
 		warden: s.warden, stopped: make(chan struct{}), removed: s.leave, backups: make(chan struct{}, 1),
+		responses: api.NewResponses(int64(s.settings.ResponseMemoryBytes), s.settings.limits.responseBytes, s.settings.requestTimeout()),
 	}
 	s.driver.pulse = s.backend.pulse
 	s.warden.auth.Store(s.replica.Apply.State().Auth())

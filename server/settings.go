@@ -88,6 +88,8 @@ func (s *settings) checkLimits() error {
 		return fmt.Errorf("--max-request-bytes must be between 1 and %d (set to %d)", 32<<20, s.MaxRequestBytes)
 	case s.MaxConcurrentStreams == 0:
 		return errors.New("--max-concurrent-streams must be >0")
+	case s.ResponseMemoryBytes < responseMemoryMin:
+		return fmt.Errorf("--response-memory-bytes must be at least %d (set to %d)", responseMemoryMin, s.ResponseMemoryBytes)
 	case s.NoSpaceDisarmPercent > disarmPercentMax:
 		return fmt.Errorf("--nospace-auto-disarm-percent must be at most %d (set to %d)", disarmPercentMax, s.NoSpaceDisarmPercent)
 	case s.Name == "":

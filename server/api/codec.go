@@ -19,10 +19,17 @@ func (c Codec) Name() string { return c.proto.Name() }
 // Marshal encodes a message. grpc-go returns the buffer to the pool once it is
 // on the wire.
 func (c Codec) Marshal(v any) (mem.BufferSlice, error) {
-	m, ok := v.(*WatchMessage)
-	if !ok {
+	switch m := v.(type) {
+	case *WatchMessage:
+		return m.marshal()
+	case *Response:
+		return m.marshal()
+	default:
 		return c.proto.Marshal(v)
 	}
+}
+
+func (m *WatchMessage) marshal() (mem.BufferSlice, error) {
 	pool := mem.DefaultBufferPool()
 	buf := pool.Get(m.Size())
 	*buf = m.Append((*buf)[:0])

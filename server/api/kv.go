@@ -20,6 +20,9 @@ func (s *Service) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeRespo
 	if err != nil {
 		return nil, err
 	}
+	if err := s.makeRoom(ctx, view, r); err != nil {
+		return nil, err
+	}
 	res, err := view.KV.Range(rangeFromPB(r))
 	if err != nil {
 		return nil, ToGRPC(err)
@@ -62,6 +65,22 @@ func (s *Service) mayRange(ctx context.Context, view *state.View, r *pb.RangeReq
 	})
 }
 
+// makeRoom waits until there is memory for the keys that a request reads, if they
+// may be many. view may be nil: then it is what this member has applied.
+func (s *Service) makeRoom(ctx context.Context, view *state.View, request any) error {
+	t := tabOf(ctx)
+	if t == nil {
+		return nil
+	}
+	if view == nil {
+		var err error
+		if view, err = s.backend.View(ctx, false); err != nil {
+			return ToGRPC(err)
+		}
+	}
+	return t.takeRows(ctx, rowsOf(view.KV, request))
+}
+
 // Put sets one key.
 func (s *Service) Put(ctx context.Context, r *pb.PutRequest) (*pb.PutResponse, error) {
 	if err := s.room(ctx, putCost(r)); err != nil {
@@ -82,6 +101,9 @@ func (s *Service) DeleteRange(ctx context.Context, r *pb.DeleteRangeRequest) (*p
 	if err := checkDelete(r); err != nil {
 		return nil, err
 	}
+	if err := s.makeRoom(ctx, nil, r); err != nil {
+		return nil, err
+	}
 	res, err := s.propose(ctx, deleteFromPB(r))
 	if err != nil {
 		return nil, err
@@ -100,7 +122,10 @@ func (s *Service) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, e
 	}
 	txn := txnFromPB(r)
 	if readOnly, serializable := txnReads(r); readOnly {
-		return s.readTxn(ctx, txn, serializable)
+		return s.readTxn(ctx, r, txn, serializable)
+	}
+	if err := s.makeRoom(ctx, nil, r); err != nil {
+		return nil, err
 	}
 	res, err := s.propose(ctx, txn)
 	if err != nil {
@@ -109,13 +134,16 @@ func (s *Service) Txn(ctx context.Context, r *pb.TxnRequest) (*pb.TxnResponse, e
 	return txnPB(s.header(res.Revision), res.Txn), nil
 }
 
-func (s *Service) readTxn(ctx context.Context, txn *mvcc.TxnRequest, serializable bool) (*pb.TxnResponse, error) {
+func (s *Service) readTxn(ctx context.Context, r *pb.TxnRequest, txn *mvcc.TxnRequest, serializable bool) (*pb.TxnResponse, error) {
 	view, err := s.backend.View(ctx, !serializable)
 	if err != nil {
 		return nil, ToGRPC(err)
 	}
 	view, err = s.mayRead(ctx, view, !serializable, func(v *state.View, c auth.Caller) error { return v.Permit(c, txn) })
 	if err != nil {
+		return nil, err
+	}
+	if err := s.makeRoom(ctx, view, r); err != nil {
 		return nil, err
 	}
 	res, err := view.KV.ReadTxn(txn)

@@ -37,6 +37,9 @@ func (s *Service) RangeStream(r *pb.RangeRequest, conn RangeStreamConn) error {
 	if err != nil {
 		return err
 	}
+	if err := s.makeRoom(conn.Context(), view, r); err != nil {
+		return err
+	}
 	res, err := view.KV.Range(rangeFromPB(r))
 	if err != nil {
 		return ToGRPC(err)

@@ -82,6 +82,10 @@ func (c *Conn) Invoke(ctx context.Context, method string, args, reply any, optio
 	if err != nil {
 		return statusOf(err)
 	}
+	if h, ok := answer.(Held); ok {
+		holdUntilSent(ctx, h)
+		answer = h.Unwrap()
+	}
 	return c.deliver(answer, reply)
 }
 

@@ -58,7 +58,9 @@ func New(conn *Conn) http.Handler {
 		} else { // grpc-gateway reads what is left of a body, however long
 			r.Body = http.MaxBytesReader(w, r.Body, bodyMax)
 		}
-		mux.ServeHTTP(w, r)
+		sent := &releases{}
+		defer sent.now()
+		mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), releasesKey{}, sent)))
 	})
 }
 

@@ -6,8 +6,11 @@ import "github.com/holdfast-db/holdfast/server"
 func ours() []Option {
 	return []Option{
 		{Name: "hardened", Help: "Limits stricter than etcd's: TLS 1.3 unless an older version or cipher suites are asked for, 1000 streams on a " +
-			"connection, 16 KiB of header, 20 s for a client that takes nothing, no reverse DNS in the check of peers' certificates.",
+			"connection, 16 KiB of header, 20 s for a client that takes nothing, 128 MiB of response, no reverse DNS in the check of peers' certificates.",
 			bind: truth(func(c *server.Config) *bool { return &c.Hardened })},
+		{Name: "response-memory-bytes",
+			Help: "Bytes that responses to clients may hold together while they are put together and sent; who asks for much then waits for its turn.",
+			bind: natural64(func(c *server.Config) *uint64 { return &c.ResponseMemoryBytes })},
 		{Name: "nospace-auto-disarm-percent",
 			Help: "Disarm this member's alarm NOSPACE by itself once its size is below so many percent (up to 95) of the quota; 0 for never, as in etcd.",
 			bind: natural(func(c *server.Config) *uint { return &c.NoSpaceDisarmPercent })},
