@@ -16,6 +16,8 @@ type Config struct {
 	// DataDir holds everything durable; "" means "NAME.etcd" in the working
 	// directory, as with etcd.
 	DataDir string
+	// WALDir holds the log if it is to lie elsewhere; "": in DataDir.
+	WALDir string
 
 	ListenClientURLs         string
 	AdvertiseClientURLs      string // "" only while ListenClientURLs is the default
@@ -34,6 +36,10 @@ type Config struct {
 	InitialClusterState string
 	// InitialClusterToken sets clusters with equal URLs apart.
 	InitialClusterToken string
+
+	// DiscoverySRV is a domain whose SRV records list the members of a new cluster
+	// in place of InitialCluster; DiscoverySRVName is a suffix of their service.
+	DiscoverySRV, DiscoverySRVName string
 
 	HeartbeatMS int // between heartbeats of the leader
 	ElectionMS  int // without one for so long, up to twice that: election
@@ -128,6 +134,10 @@ type Config struct {
 	LogFormat         string
 	LogRotation       bool
 	LogRotationConfig string // JSON
+	// MemoryLock keeps all memory of the process in RAM.
+	MemoryLock bool
+	// SocketReusePort lets other processes listen on the same ports.
+	SocketReusePort bool
 	// EnablePprof serves /debug/pprof/ on the client URLs.
 	EnablePprof bool
 	// UnsafeNoFsync leaves syncing to the kernel: a power loss loses
@@ -148,6 +158,8 @@ type Config struct {
 
 	// fs replaces the machine's disk, in tests.
 	fs disk.FS
+	// names replaces DNS, in tests.
+	names nameService
 	// handshakeTimeout replaces the constant of that name, in tests.
 	handshakeTimeout time.Duration
 }

@@ -60,6 +60,5 @@
 //
 // # Left out so far
 //
-// Discovery and
-// joining a running cluster (there are no membership changes yet).
+// Discovery through another etcd (--discovery-endpoints), and traces.
 package server

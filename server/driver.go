@@ -130,8 +130,12 @@ func (d *driver) timeApply(began time.Time) {
 	if index == d.appliedIndex {
 		return
 	}
+	entries := index - d.appliedIndex
 	d.appliedIndex = index
-	d.metrics.appliedBatch(time.Since(began))
+	if took := time.Since(began); d.metrics.appliedBatch(took) {
+		d.log.Warn("apply request took too long", "took", took.String(), "expected-duration", d.metrics.slowApply.String(),
+			"entries", entries, "index", index)
+	}
 }
 
 // carryOut does what an actor asked for and empties the output. Frames go

@@ -38,10 +38,10 @@ func (e *endpoint) messages() (out []string) {
 // listenClients binds what is said for clients. URLs for HTTP only take HTTP away
 // from the others.
 func (s *settings) listenClients() (out []*endpoint, err error) {
-	if out, err = listenEndpoints(s.listenClient); err != nil {
+	if out, err = s.listenEndpoints(s.listenClient); err != nil {
 		return nil, err
 	}
-	only, err := listenEndpoints(s.listenHTTP)
+	only, err := s.listenEndpoints(s.listenHTTP)
 	if err != nil {
 		closeEndpoints(out)
 		return nil, err
@@ -58,7 +58,7 @@ func (s *settings) listenClients() (out []*endpoint, err error) {
 }
 
 // listenEndpoints binds each address once, whatever schemes it was given with.
-func listenEndpoints(urls []*url.URL) (out []*endpoint, err error) {
+func (s *settings) listenEndpoints(urls []*url.URL) (out []*endpoint, err error) {
 	var bound []string
 	for _, u := range urls {
 		address := u.Host + u.Path
@@ -66,7 +66,7 @@ func listenEndpoints(urls []*url.URL) (out []*endpoint, err error) {
 			continue
 		}
 		bound = append(bound, address)
-		listeners, err := listen(u)
+		listeners, err := s.listen(u)
 		if err != nil {
 			closeEndpoints(out)
 			return nil, fmt.Errorf("listen on %s: %w", u, err)

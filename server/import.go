@@ -47,7 +47,7 @@ func Import(cfg Config, file string, unchecked bool) (Imported, error) {
 		return Imported{}, fmt.Errorf("%s: %w", file, err)
 	}
 	c := replica.DefaultConfig()
-	c.FS, c.Dir, c.Rand = disk.OS{}, set.dir, newRand()
+	c.FS, c.Dir, c.LogDir, c.Rand = disk.OS{}, set.dir, set.walDir, newRand()
 	c.Member, c.Cluster, c.Initial = raft.NodeID(set.member), set.cluster, set.initial
 	if err := replica.Restore(c, in); err != nil {
 		return Imported{}, err

@@ -100,13 +100,16 @@ func (c *clientVersions) inc(ctx context.Context, kind string) {
 	counter.Inc()
 }
 
-// appliedBatch counts entries that were applied in one go.
-func (m *metrics) appliedBatch(took time.Duration) {
+// appliedBatch counts entries that were applied in one go, and tells whether that
+// took too long.
+func (m *metrics) appliedBatch(took time.Duration) (slow bool) {
 	m.times.commit.Observe(took.Seconds())
 	m.appliedBatches.Observe(took.Seconds())
-	if took > m.slowApply {
-		m.slowApplies.Inc()
+	if took <= m.slowApply {
+		return false
 	}
+	m.slowApplies.Inc()
+	return true
 }
 
 // jobDone counts what took long, by the job's name.

@@ -11,6 +11,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -22,6 +24,7 @@ import (
 	"github.com/holdfast-db/holdfast/raft"
 	"github.com/holdfast-db/holdfast/server/api"
 	"github.com/holdfast-db/holdfast/server/replica"
+	"github.com/holdfast-db/holdfast/snapshot"
 	"github.com/holdfast-db/holdfast/transport"
 	"github.com/holdfast-db/holdfast/transport/tcp"
 	"github.com/holdfast-db/holdfast/wal"
@@ -98,7 +101,7 @@ func (s *Server) announce() {
 	if c.BootstrapDefragMB > 0 {
 		s.log.Info("Skipping defragmentation", "reason", "data is in memory", "bootstrap-defrag-threshold-megabytes", c.BootstrapDefragMB)
 	}
-	s.log.Info("starting holdfast", "name", c.Name, "data-dir", s.settings.dir,
+	s.log.Info("starting holdfast", "name", c.Name, "data-dir", s.settings.dir, "wal-dir", s.settings.walDir,
 		"member-id", hex(s.settings.member), "cluster-id", hex(s.settings.cluster),
 		"initial-cluster", c.InitialCluster, "initial-cluster-state", c.InitialClusterState,
 		"listen-client-urls", urlStrings(s.settings.listenClient), "advertise-client-urls", urlStrings(s.settings.advertiseClient),
@@ -118,12 +121,19 @@ func (s *Server) open() (err error) {
 			}
 		}
 	}()
+	if s.settings.MemoryLock {
+		if err := lockMemory(); err != nil {
+			return err
+		}
+	}
 	fs, err := s.disk()
 	if err != nil {
 		return err
 	}
-	if err := fs.MkdirAll(s.settings.dir); err != nil {
-		return fmt.Errorf("data directory: %w", err)
+	for _, dir := range []string{s.settings.dir, s.settings.walDir} {
+		if err := fs.MkdirAll(dir); err != nil {
+			return fmt.Errorf("data directory: %w", err)
+		}
 	}
 	s.warnOpenDir()
 	if err := s.openTLS(); err != nil {
@@ -189,7 +199,13 @@ func (s *Server) disk() (disk.FS, error) {
 // checkJoin settles who this member is: by its data, by the cluster that it
 // joins, or by the flags of a new cluster.
 func (s *Server) checkJoin(fs disk.FS) error {
-	known, err := wal.Exists(fs, s.settings.dir)
+	known, err := wal.Exists(fs, s.settings.walDir)
+	if err == nil && !known {
+		err = s.checkStray(fs)
+	}
+	if err == nil && !known {
+		err = s.discover()
+	}
 	switch {
 	case err != nil:
 		return err
@@ -202,10 +218,34 @@ func (s *Server) checkJoin(fs disk.FS) error {
 	return nil
 }
 
+// checkStray refuses to begin a new member over a part of another: where a log is
+// expected is none, but its snapshots, or it itself, lie in the data directory.
+func (s *Server) checkStray(fs disk.FS) error {
+	if s.settings.walDir != s.settings.dir {
+		inside, err := wal.Exists(fs, s.settings.dir)
+		if err == nil && inside {
+			err = fmt.Errorf("--wal-dir: there is no log in %s, but one in --data-dir %s: move super, *.wal and *.spare, or leave the flag out",
+				s.settings.walDir, s.settings.dir)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	names, err := fs.List(path.Join(s.settings.dir, replica.SnapshotDir))
+	if err != nil && !errors.Is(err, disk.ErrNotExist) {
+		return err
+	}
+	if slices.ContainsFunc(names, snapshot.IsName) {
+		return fmt.Errorf("there is no log in %s, but %s has snapshots: give --wal-dir if the log lies elsewhere, or remove what is left of another member",
+			s.settings.walDir, path.Join(s.settings.dir, replica.SnapshotDir))
+	}
+	return nil
+}
+
 // adoptIdentity: a member that has data is who its data says, whatever the
 // --initial flags say by now; those describe the cluster's first start only.
 func (s *Server) adoptIdentity(fs disk.FS) error {
-	id, err := wal.Identify(fs, s.settings.dir)
+	id, err := wal.Identify(fs, s.settings.walDir)
 	if errors.Is(err, wal.ErrAmnesiac) {
 		return nil // recovery says it better
 	}
@@ -244,7 +284,7 @@ func (s *Server) standAlone(fs disk.FS) error {
 // listenSecure binds addresses, with TLS on those that ask for it.
 func (s *Server) listenSecure(urls []*url.URL, source *tlsconf.Source) (out []net.Listener, err error) {
 	for _, u := range urls {
-		ls, err := listen(u)
+		ls, err := s.settings.listen(u)
 		if err != nil {
 			closeAll(out)
 			return nil, fmt.Errorf("listen on %s: %w", u, err)
@@ -278,7 +318,7 @@ func (s *Server) wire() {
 func (s *Server) replicaConfig(fs disk.FS) replica.Config {
 	set := s.settings
 	c := replica.DefaultConfig()
-	c.FS, c.Dir = fs, set.dir
+	c.FS, c.Dir, c.LogDir = fs, set.dir, set.walDir
 	c.Member, c.Cluster, c.Initial = raft.NodeID(set.member), set.cluster, set.initial
 	c.Rand = newRand()
 	c.TickMicros, c.LateTicks = TickMS*1000, lateTicks

@@ -14,7 +14,7 @@ import (
 // settings are a Config that was checked and understood.
 type settings struct {
 	Config
-	dir                                                  string
+	dir, walDir                                          string
 	listenClient, advertiseClient, listenPeer, advertise []*url.URL
 	listenHTTP, listenMetrics                            []*url.URL // may be empty
 
@@ -52,6 +52,10 @@ func (c Config) resolve() (*settings, error) {
 	s.dir = c.DataDir
 	if s.dir == "" {
 		s.dir = c.Name + ".etcd"
+	}
+	s.walDir = c.WALDir
+	if s.walDir == "" {
+		s.walDir = s.dir
 	}
 	return s, nil
 }
@@ -140,6 +144,9 @@ func (s *settings) parseCluster() error {
 		s.existing = s.InitialClusterState == "existing"
 	default:
 		return fmt.Errorf("--initial-cluster-state must be new or existing (set to %q)", s.InitialClusterState)
+	}
+	if s.InitialCluster != "" && s.DiscoverySRV != "" {
+		return errors.New(`multiple discovery or bootstrap flags are set. Choose one of "initial-cluster" or "discovery-srv"`)
 	}
 	own := urlStrings(s.advertise)
 	byName := map[string][]string{s.Name: own}

@@ -59,6 +59,12 @@ func partName(last raft.EntryID, digest uint64) string {
 	return fmt.Sprintf("%016x-%016x-%016x%s", uint64(last.Index), uint64(last.Term), digest, partSuffix)
 }
 
+// IsName tells whether a file is a whole snapshot, by its name.
+func IsName(name string) bool {
+	_, ok := parseSnap(name)
+	return ok
+}
+
 // parseSnap is the inverse of snapName.
 func parseSnap(name string) (last raft.EntryID, ok bool) {
 	var index, term uint64

@@ -29,6 +29,7 @@ Run it once for every member, with the same FILE, --initial-cluster and
 	flags := cmd.Flags()
 	flags.StringVar(&cfg.Name, "name", cfg.Name, "the member's name")
 	flags.StringVar(&cfg.DataDir, "data-dir", "", "where to make the data directory (default NAME.etcd)")
+	flags.StringVar(&cfg.WALDir, "wal-dir", "", "where to make the log (default in the data directory)")
 	flags.StringVar(&cfg.InitialCluster, "initial-cluster", "", "all members, NAME=PEER-URL,… (default this one alone)")
 	flags.StringVar(&cfg.InitialClusterToken, "initial-cluster-token", cfg.InitialClusterToken, "sets clusters with equal URLs apart")
 	flags.StringVar(&cfg.InitialAdvertisePeerURLs, "initial-advertise-peer-urls", cfg.InitialAdvertisePeerURLs, "the member's peer URLs")

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -132,5 +135,25 @@ func TestHTTPFace(t *testing.T) {
 				t.Errorf("%s: %d without %q", path, r.StatusCode, words)
 			}
 		}
+	}
+}
+
+// TestMemoryLock: with --memory-mlock the process's memory is locked, or it says what it needs for that and doesn't start.
+func TestMemoryLock(t *testing.T) {
+	t.Parallel()
+	c := must(proc.New(proc.Options{Binary: serverBinary, Members: 1, Dir: t.TempDir(), Args: []string{"--memory-mlock"}}))(t)
+	t.Cleanup(func() { _ = c.KillAll() })
+	m := c.Members[0]
+	if err := m.Restart(timeout(t, 20*time.Second)); err != nil {
+		if log := m.LogTail(5); !strings.Contains(log, "--memory-mlock") {
+			t.Errorf("%v\n%s", err, log)
+		}
+		return
+	}
+	must(connect(t, m.ClientURL).Put(timeout(t, 10*time.Second), "k", strings.Repeat("v", 1<<20)))(t)
+	status := string(must(os.ReadFile(fmt.Sprintf("/proc/%d/status", m.Pid())))(t))
+	locked := regexp.MustCompile(`VmLck:\s+([0-9]+) kB`).FindStringSubmatch(status)
+	if len(locked) != 2 || must(strconv.Atoi(locked[1]))(t) < 1024 {
+		t.Errorf("locked: %v", locked)
 	}
 }

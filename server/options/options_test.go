@@ -99,7 +99,7 @@ func TestParse(t *testing.T) {
 				"--v2-deprecation is deprecated and scheduled for removal in v3.8. The default value is enforced, ignoring user input.",
 			}
 		}},
-		{"refused, but asks for the default", "--discovery= --wal-dir=", "", "proxy: 'off'", func(*server.Config) {}},
+		{"refused, but asks for the default", "--discovery= --discovery-token=", "", "proxy: 'off'", func(*server.Config) {}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, err := parse(t, c.args, c.environ, c.file)
@@ -126,11 +126,11 @@ func TestParseErrors(t *testing.T) {
 		{"--feature-gates Nonsense=true", "", "", `invalid value "Nonsense=true" for flag -feature-gates: unrecognized feature gate: Nonsense`},
 		{"--feature-gates AllAlpha", "", "", "missing bool value for AllAlpha"},
 		{"--feature-gates AllAlpha=x", "", "", `invalid value of AllAlpha=x, err: strconv.ParseBool: parsing "x": invalid syntax`},
-		{"--wal-dir=/x", "", "", "--wal-dir: log and snapshots share --data-dir"},
+		{"--discovery=/x", "", "", "--discovery: list the members in --initial-cluster"},
 		{"--discovery-fallback proxy", "", "", `v2 proxy is deprecated, and --discovery-fallback can't be configured as "proxy"`},
 		{"", "ETCD_HEARTBEAT_INTERVAL=x", "", `invalid value "x" for ETCD_HEARTBEAT_INTERVAL: parse error`},
 		{"", "ETCD_MAX_CONCURRENT_STREAMS=4294967296", "", `invalid value "4294967296" for ETCD_MAX_CONCURRENT_STREAMS: value out of range`},
-		{"", "ETCD_WAL_DIR=/x", "", "ETCD_WAL_DIR: log and snapshots share"},
+		{"", "ETCD_DISCOVERY=/x", "", "ETCD_DISCOVERY: list the members in"},
 		{"", "", "nonsense: 1", `conf.yaml: unknown key "nonsense"`},
 		{"", "", "client-transport-security:\n  nonsense: 1", `conf.yaml: unknown key "client-transport-security.nonsense"`},
 		{"", "", "cert-file: a", `conf.yaml: unknown key "cert-file": in a file it is client-transport-security.cert-file`},
@@ -141,7 +141,7 @@ func TestParseErrors(t *testing.T) {
 		{"", "", "log-outputs: [1]", "conf.yaml: log-outputs: invalid value: item 1 of the list is not a plain text: 1"},
 		{"", "", "grpc-keepalive-timeout: 1.5", "conf.yaml: grpc-keepalive-timeout: invalid value: 1.5: a duration is a whole number"},
 		{"", "", "- a", "conf.yaml: not a list of keys and values"},
-		{"", "", "wal-dir: /x", "conf.yaml: wal-dir: log and snapshots share"},
+		{"", "", "discovery: /x", "conf.yaml: discovery: list the members in"},
 		{"--config-file /does/not/exist", "", "", "--config-file: stat /does/not/exist: no such file"},
 		{"", "ETCD_CONFIG_FILE=/does/not/exist", "", "--config-file: stat /does/not/exist: no such file"},
 		{"--config-file /dev/zero", "", strings.Repeat("#", fileBytesMax+1), "more than a configuration needs"},

@@ -16,8 +16,8 @@ func memberBasics() []Option {
 			bind: text(func(c *server.Config) *string { return &c.Name })},
 		{Name: "data-dir", Default: "${name}.etcd", Help: "Directory for everything durable.",
 			bind: text(func(c *server.Config) *string { return &c.DataDir })},
-		{Name: "wal-dir", Class: Refused, Why: "log and snapshots share --data-dir; link that to the faster disk",
-			Help: "Directory of its own for the log.", bind: text(nowhere(""))},
+		{Name: "wal-dir", Help: "Directory of its own for the log, such as on a faster disk; it must stay as it was at the first start.",
+			bind: text(func(c *server.Config) *string { return &c.WALDir })},
 		{Name: "snapshot-count", Class: Adapted, Why: "the size of the log triggers snapshots",
 			Help: "Committed entries that trigger a snapshot.",
 			bind: natural64(func(c *server.Config) *uint64 { return &c.SnapshotCount })},
@@ -40,8 +40,8 @@ func memberBasics() []Option {
 			Help:       "Snapshot files to keep. Deprecated.", bind: natural(nowhere[uint](5))},
 		{Name: "max-wals", Class: Inert, Why: "the log is kept as far as snapshots and followers need it",
 			Help: "Log files to keep.", bind: natural(nowhere[uint](5))},
-		{Name: "memory-mlock", Class: Refused, Why: "it is not supported yet; switch swapping off for the service instead",
-			Help: "Keep all memory in RAM.", bind: truth(nowhere(false))},
+		{Name: "memory-mlock", Class: Adapted, Why: "all memory of the process; needs an unlimited RLIMIT_MEMLOCK or root (Linux)",
+			Help: "Keep the data in RAM.", bind: truth(func(c *server.Config) *bool { return &c.MemoryLock })},
 		{Name: "quota-backend-bytes", Class: Adapted, Why: "it bounds the bytes of all versions of all keys",
 			Help: "Bound of the key space in bytes; 0 means 2 GiB, below 0 none. Beyond it writes are refused and an alarm is raised.",
 			bind: integer64(func(c *server.Config) *int64 { return &c.QuotaBytes })},
@@ -68,8 +68,8 @@ func memberLimits() []Option {
 			bind: span(func(c *server.Config) *time.Duration { return &c.KeepAliveInterval })},
 		{Name: "grpc-keepalive-timeout", Help: "Time that a client has to answer a ping; 0 for ever.",
 			bind: span(func(c *server.Config) *time.Duration { return &c.KeepAliveTimeout })},
-		{Name: "socket-reuse-port", Key: "socket-options.reuse-port", Class: Refused, Why: "it is not supported yet",
-			Help: "SO_REUSEPORT on listeners.", bind: truth(nowhere(false))},
+		{Name: "socket-reuse-port", Key: "socket-options.reuse-port", Help: "SO_REUSEPORT on listeners (Linux).",
+			bind: truth(func(c *server.Config) *bool { return &c.SocketReusePort })},
 		{Name: "socket-reuse-address", Key: "socket-options.reuse-address", Class: Inert, Why: "listeners always have it",
 			Help: "SO_REUSEADDR on listeners.", bind: truth(nowhere(false))},
 		{Name: "enable-grpc-gateway", Help: "Serve gRPC as JSON on /v3/.",
@@ -106,7 +106,7 @@ func clusteringBasics() []Option {
 
 // discovery is how members find each other without --initial-cluster.
 func discovery() []Option {
-	const why = "list the members in --initial-cluster"
+	const why = "list the members in --initial-cluster, or in DNS with --discovery-srv"
 	row := func(name, key, help string, bind binder) Option {
 		return Option{Name: name, Key: key, Class: Refused, Why: why, Help: help, bind: bind}
 	}
@@ -129,8 +129,10 @@ func discovery() []Option {
 		{Name: "discovery-fallback", Class: Inert, Why: "there is no v2 proxy to fall back to",
 			Help: "What to do when discovery fails.", bind: oneOf(nowhere("exit"), "exit", "proxy")},
 		row("discovery-proxy", "", "Proxy for v2 discovery.", text(nowhere(""))),
-		row("discovery-srv", "", "DNS domain whose SRV records list the members.", text(nowhere(""))),
-		row("discovery-srv-name", "", "Suffix of the SRV records' name.", text(nowhere(""))),
+		{Name: "discovery-srv", Help: "DNS domain whose SRV records list the members of a new cluster.",
+			bind: text(func(c *server.Config) *string { return &c.DiscoverySRV })},
+		{Name: "discovery-srv-name", Help: "Suffix of the service in those records.",
+			bind: text(func(c *server.Config) *string { return &c.DiscoverySRVName })},
 	}
 	for i := range rows {
 		rows[i].Secret = rows[i].Name == "discovery-user" || rows[i].Name == "discovery-password"

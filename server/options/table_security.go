@@ -115,7 +115,7 @@ func features() []Option {
 			Help: "Pause between those.", bind: span(nowhere(time.Duration(0)))},
 		{Name: "watch-progress-notify-interval", Help: "Time between progress notifications of quiet watches.",
 			bind: span(func(c *server.Config) *time.Duration { return &c.WatchProgressInterval })},
-		{Name: "warning-apply-duration", Class: Adapted, Why: "slow batches are counted, in etcd_server_slow_apply_total", Help: "Log an apply that takes longer.",
+		{Name: "warning-apply-duration", Help: "Log a batch of entries whose application takes longer.",
 			bind: span(func(c *server.Config) *time.Duration { return &c.WarningApply })},
 		{Name: "bootstrap-defrag-threshold-megabytes", Class: Inert, Why: "memory needs no defragmentation",
 			Help: "Megabytes that a defragmentation at start must free.", bind: natural(func(c *server.Config) *uint { return &c.BootstrapDefragMB })},

@@ -17,7 +17,9 @@ import (
 // says how long a tick is (TickMicros) and sends one Tick event for each.
 type Config struct {
 	FS  disk.FS
-	Dir string // holds LOCK, super, segments and snapshots
+	Dir string // holds snapshots, and LOCK, super and segments unless LogDir is set
+	// LogDir, if set, holds the log, for a disk of its own.
+	LogDir string
 
 	Member  raft.NodeID
 	Cluster uint64

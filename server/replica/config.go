@@ -42,6 +42,14 @@ func DefaultConfig() Config {
 	}
 }
 
+// logDir is where the log lies.
+func (c *Config) logDir() string {
+	if c.LogDir != "" {
+		return c.LogDir
+	}
+	return c.Dir
+}
+
 // validate reports the first setting that can't work, by name.
 func (c *Config) validate() error {
 	if c.FS == nil || c.Rand == nil || c.Dir == "" {

@@ -55,7 +55,7 @@ func Open(cfg Config) (*Replica, error) {
 // openLog opens the log, after making it if the directory holds none.
 func openLog(cfg *Config) (*wal.Log, *wal.Recovered, error) {
 	options := walOptions(cfg)
-	exists, err := wal.Exists(cfg.FS, cfg.Dir)
+	exists, err := wal.Exists(cfg.FS, cfg.logDir())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -71,7 +71,7 @@ func openLog(cfg *Config) (*wal.Log, *wal.Recovered, error) {
 	}
 	if rec.Cluster != cfg.Cluster || rec.Member != uint64(cfg.Member) {
 		err := fmt.Errorf("%w: %s holds member %x of cluster %x, this is member %x of cluster %x; check --name, --initial-cluster and --initial-cluster-token, or use another --data-dir",
-			ErrIdentity, cfg.Dir, rec.Member, rec.Cluster, uint64(cfg.Member), cfg.Cluster)
+			ErrIdentity, cfg.logDir(), rec.Member, rec.Cluster, uint64(cfg.Member), cfg.Cluster)
 		return nil, nil, errors.Join(err, log.Close())
 	}
 	if err := checkRemembered(cfg, rec); err != nil {
@@ -82,7 +82,7 @@ func openLog(cfg *Config) (*wal.Log, *wal.Recovered, error) {
 
 func walOptions(cfg *Config) wal.Options {
 	return wal.Options{
-		FS: cfg.FS, Dir: cfg.Dir, SegmentBytes: cfg.SegmentBytes, Policy: cfg.Sync,
+		FS: cfg.FS, Dir: cfg.logDir(), SegmentBytes: cfg.SegmentBytes, Policy: cfg.Sync,
 		Salt: cfg.Rand.Uint64,
 	}
 }

@@ -24,12 +24,12 @@ var ErrHasData = errors.New("replica: the data directory holds a member already"
 // be the same for all members. What an attempt that broke off leaves is not taken for
 // a member, and is overwritten by the next.
 func Restore(cfg Config, in *state.Import) error {
-	exists, err := wal.Exists(cfg.FS, cfg.Dir)
+	exists, err := wal.Exists(cfg.FS, cfg.logDir())
 	if err != nil {
 		return err
 	}
 	if exists {
-		return fmt.Errorf("%w: %s", ErrHasData, cfg.Dir)
+		return fmt.Errorf("%w: %s", ErrHasData, cfg.logDir())
 	}
 	s, err := in.Begin(uint64(restored.Index), uint64(restored.Term), membership(cfg.Initial).Members)
 	if err != nil {
