@@ -51,10 +51,12 @@ func (g *AdminGenerator) Next() Step {
 		return g.large()
 	case n < 76:
 		return g.body()
-	case n < 80:
+	case n < 79:
 		return g.byJSON(g.raiseAlarm())
-	case n < 88:
+	case n < 84:
 		return g.byJSON(Call{"Put", g.put()})
+	case n < 90:
+		return g.http()
 	default:
 		return g.byJSON(g.admin())
 	}

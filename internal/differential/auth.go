@@ -47,7 +47,10 @@ func (s As) do(ctx context.Context, t *target) outcome {
 }
 
 // AuthGenerator draws steps about users and roles, and requests of users.
-type AuthGenerator struct{ *Generator }
+type AuthGenerator struct {
+	*Generator
+	on bool // auth is
+}
 
 // NewAuthGenerator returns a generator whose steps depend on the seed, and on what etcd answers.
 func NewAuthGenerator(seed uint64) *AuthGenerator {
@@ -59,13 +62,22 @@ var (
 	roleNames = []string{"root", "r1", "r2", "r3"}
 )
 
+// loginless is a user without a password. It doesn't log in: etcd tells that there is such a user.
+const loginless = "dan"
+
+// hashOf is what a client may send in the place of a password: base64 of bcrypt's text, for "hashed".
+const hashOf = "JDJhJDA0JGdKQWQwYm1seC9qbnpYcVVndmdZOS5iT0t2N0dRUU80Yy5sSmVMYkhCNnc4VDYvRi52Ymhp"
+
 // ends has one end for each key: on several ranges that begin alike etcd grants twice what should replace.
 var ends = map[string]string{"a": "", "ab": "b", "b": "c", "ba": "\x00", "c": "d", "k1": "l"}
 
 // Prepare are the first steps: so that auth can be turned on, and is.
 func (g *AuthGenerator) Prepare() []Step {
+	enable := Call{"AuthEnable", &pb.AuthEnableRequest{}}
 	return []Step{
+		enable, enable, enable, JSON{Call: enable}, enable, enable, enable, JSON{Call: enable},
 		Call{"UserAdd", &pb.AuthUserAddRequest{Name: "root", Password: "root"}},
+		enable, JSON{Call: enable},
 		Call{"UserGrantRole", &pb.AuthUserGrantRoleRequest{User: "root", Role: "root"}},
 		Call{"UserAdd", &pb.AuthUserAddRequest{Name: "ann", Password: "ann"}}, Call{"UserAdd", &pb.AuthUserAddRequest{Name: "bob", Password: "bob"}},
 		Call{"RoleAdd", &pb.AuthRoleAddRequest{Name: "r1"}}, Call{"RoleAdd", &pb.AuthRoleAddRequest{Name: "r2"}},
@@ -77,12 +89,12 @@ func (g *AuthGenerator) Prepare() []Step {
 // Next draws a step.
 func (g *AuthGenerator) Next() Step {
 	switch n := g.random.IntN(100); {
-	case n < 6:
-		user := pick(g.Generator, userNames...)
-		return Login{user, pick(g.Generator, user, user, user, "x")}
+	case n < 8:
+		user := pick(g.Generator, append(slices.Clone(userNames), "root", "root")...)
+		return Login{user, pick(g.Generator, user, user, user, user, "x", "hashed")}
 	case n < 40:
 		return As{pick(g.Generator, "root", "root", "root", "root", "root", "ann", ""), g.byJSON(g.change())}
-	case n < 44:
+	case n < 48:
 		return As{pick(g.Generator, append(slices.Clone(userNames), "")...), g.byJSON(g.question())}
 	default:
 		return As{pick(g.Generator, "root", "ann", "ann", "bob", "bob", "cat", ""), g.byJSON(g.request())}
@@ -99,7 +111,18 @@ func (g *AuthGenerator) span() (key, end []byte) {
 
 func (g *AuthGenerator) change() Step {
 	key, end := g.span()
-	switch g.random.IntN(16) {
+	switch g.random.IntN(20) {
+	case 16:
+		if g.on {
+			return g.ofRoot()
+		}
+		return Call{"AuthStatus", &pb.AuthStatusRequest{}}
+	case 17:
+		return Call{"UserAdd", &pb.AuthUserAddRequest{Name: pick(g.Generator, loginless, loginless, ""), HashedPassword: pick(g.Generator, "", hashOf), Options: &authpb.UserAddOptions{NoPassword: true}}}
+	case 18:
+		return Call{"UserDelete", &pb.AuthUserDeleteRequest{Name: loginless}}
+	case 19:
+		return g.hashed()
 	case 0:
 		return Call{"AuthDisable", &pb.AuthDisableRequest{}}
 	case 1, 2:
@@ -108,7 +131,7 @@ func (g *AuthGenerator) change() Step {
 		u := g.user()
 		return Call{"UserAdd", &pb.AuthUserAddRequest{Name: u, Password: u}}
 	case 4:
-		return Call{"UserDelete", &pb.AuthUserDeleteRequest{Name: g.user()}}
+		return Call{"UserDelete", &pb.AuthUserDeleteRequest{Name: pick(g.Generator, "ann", "bob", "cat", g.user())}}
 	case 5:
 		u := g.user()
 		return Call{"UserChangePassword", &pb.AuthUserChangePasswordRequest{Name: u, Password: u}}
@@ -122,9 +145,31 @@ func (g *AuthGenerator) change() Step {
 		return Call{"RoleDelete", &pb.AuthRoleDeleteRequest{Role: g.role()}}
 	case 11:
 		return Call{"RoleRevokePermission", &pb.AuthRoleRevokePermissionRequest{Role: g.role(), Key: key, RangeEnd: end}}
+	case 12:
+		return Call{"RoleGrantPermission", &pb.AuthRoleGrantPermissionRequest{Name: g.role()}} // nothing is granted
 	default:
 		return Call{"RoleGrantPermission", &pb.AuthRoleGrantPermissionRequest{Name: g.role(), Perm: &authpb.Permission{
 			PermType: authpb.Permission_Type(g.random.IntN(3)), Key: key, RangeEnd: end}}}
+	}
+}
+
+// ofRoot takes from root what auth can't be on without.
+func (g *AuthGenerator) ofRoot() Step {
+	return pick[Step](g.Generator, Call{"UserDelete", &pb.AuthUserDeleteRequest{Name: "root"}},
+		Call{"UserRevokeRole", &pb.AuthUserRevokeRoleRequest{Name: "root", Role: "root"}},
+		Call{"RoleDelete", &pb.AuthRoleDeleteRequest{Role: "root"}})
+}
+
+// hashed are requests with a hash in the place of a password, or beside one, which then counts.
+func (g *AuthGenerator) hashed() Step {
+	u := g.user()
+	switch g.random.IntN(3) {
+	case 0:
+		return Call{"UserAdd", &pb.AuthUserAddRequest{Name: u, Password: u, HashedPassword: hashOf}}
+	case 1:
+		return Call{"UserChangePassword", &pb.AuthUserChangePasswordRequest{Name: u, Password: u, HashedPassword: hashOf}}
+	default: // not root's: most steps are root's
+		return Call{"UserChangePassword", &pb.AuthUserChangePasswordRequest{Name: pick(g.Generator, "cat", "cat", "bob", "eve"), HashedPassword: hashOf}}
 	}
 }
 
@@ -203,4 +248,13 @@ func ordered(r *pb.TxnRequest) *pb.TxnRequest {
 // Done tells the generator what etcd answered.
 func (g *AuthGenerator) Done(s Step, o outcome) {
 	g.Generator.Done(s, o)
+	if o.err != nil {
+		return
+	}
+	switch _, request := asked(s); request.(type) {
+	case *pb.AuthEnableRequest:
+		g.on = true
+	case *pb.AuthDisableRequest:
+		g.on = false
+	}
 }

@@ -85,6 +85,9 @@ func (c *Coverage) Note(s Step, o outcome) {
 	c.Requests++
 	name, request := asked(s)
 	c.RPCs[name]++
+	if as, ok := s.(As); ok {
+		s = as.Step
+	}
 	if j, ok := s.(JSON); ok {
 		c.RPCs["POST "+methods[j.Call.Method].json]++
 	}
@@ -128,7 +131,7 @@ func asked(s Step) (string, proto.Message) {
 		return "Maintenance.Snapshot", nil
 	case HTTP:
 		path, _, _ := strings.Cut(s.Path, "?")
-		return s.Method + " " + path, nil
+		return "HTTP " + path, nil
 	case Body:
 		return "POST of what is no request", nil
 	}
@@ -182,8 +185,18 @@ func touchEnum(name string, f protoreflect.FieldDescriptor, v protoreflect.Value
 		if value := f.Enum().Values().ByNumber(n); value != nil {
 			once[name+"="+string(value.Name())] = true
 		} else {
-			once[name+"=(unknown)"] = true
+			once[name+"="+unknown] = true
 		}
+	}
+}
+
+// unknown is a value that an enumeration doesn't have.
+const unknown = "(unknown)"
+
+// NoteCancels counts why watchers were canceled.
+func (c *Coverage) NoteCancels(reasons map[string]int) {
+	for reason, n := range reasons {
+		c.Errors["watch canceled: "+reason] += n
 	}
 }
 
@@ -211,7 +224,7 @@ func (c *Coverage) Missing(least int, errors []string) (out []string) {
 	}
 	for _, rows := range []map[string]int{c.RPCs, c.Fields, errorRows} {
 		for _, name := range slices.Sorted(maps.Keys(rows)) {
-			if rows[name] < least {
+			if rows[name] < least && !strings.Contains(name, unknown) {
 				out = append(out, fmt.Sprintf("%s: %d", name, rows[name]))
 			}
 		}

@@ -51,9 +51,9 @@ func (g *Generator) draw() Step {
 		return Call{"Put", g.put()}
 	case n < 430:
 		return Call{"Range", g.rangeRequest()}
-	case n < 450:
+	case n < 480:
 		return g.rangeStream()
-	case n < 550:
+	case n < 560:
 		return Call{"DeleteRange", g.deleteRange()}
 	case n < 740:
 		return Call{"Txn", spare(g.txn(0))}
@@ -61,7 +61,7 @@ func (g *Generator) draw() Step {
 		return Call{"Compact", &pb.CompactionRequest{Revision: g.compactTo(), Physical: g.one(2)}}
 	case n < 840:
 		return g.lease()
-	case n < 880:
+	case n < 870:
 		return Call{"HashKV", &pb.HashKVRequest{Revision: g.anyRevision()}}
 	case n < 970:
 		return g.watch()
@@ -201,8 +201,10 @@ func (g *Generator) put() *pb.PutRequest {
 	}
 	if g.one(8) {
 		r.IgnoreLease = true
-		if !g.one(5) {
+		if !g.one(3) {
 			r.Lease = 0
+		} else if g.one(2) {
+			r.Lease = 1
 		}
 	}
 	return r
@@ -384,6 +386,19 @@ func (g *Generator) raiseAlarm() Step {
 	return Call{"Alarm", &pb.AlarmRequest{Action: pb.AlarmRequest_ACTIVATE, MemberID: oneself, Alarm: kind}}
 }
 
+// http draws probes, and what is not there.
+func (g *Generator) http() Step {
+	switch g.random.IntN(4) {
+	case 0:
+		return HTTP{pick(g, "GET", "GET", "HEAD", "POST", "PUT"), pick(g, "/health", "/health?serializable=true", "/health?exclude=NOSPACE", "/version")}
+	case 1:
+		return HTTP{"GET", pick(g, "/", "/nothing", "/healthz", "/v2/keys/")}
+	default:
+		return HTTP{pick(g, "GET", "GET", "HEAD", "POST"), pick(g, "/livez", "/readyz", "/livez/serializable_read", "/readyz/linearizable_read",
+			"/readyz/data_corruption", "/readyz/none", "/readyz?exclude=data_corruption", "/readyz?verbose", "/livez?verbose&exclude=none", "/readyz/data_corruption?exclude=data_corruption")}
+	}
+}
+
 func (g *Generator) admin() Step {
 	switch g.random.IntN(8) {
 	case 0:
@@ -392,13 +407,8 @@ func (g *Generator) admin() Step {
 		return Call{"MemberList", &pb.MemberListRequest{Linearizable: g.one(2)}}
 	case 2:
 		return Call{"Alarm", &pb.AlarmRequest{Alarm: pb.AlarmType(g.random.IntN(3))}}
-	case 3:
-		return HTTP{pick(g, "GET", "GET", "HEAD", "POST", "PUT"), pick(g, "/health", "/health?serializable=true", "/health?exclude=NOSPACE", "/version")}
-	case 4:
-		return HTTP{pick(g, "GET", "GET", "HEAD", "POST"), pick(g, "/livez", "/readyz", "/livez/serializable_read", "/readyz/linearizable_read",
-			"/readyz/data_corruption", "/readyz/none", "/readyz?exclude=data_corruption", "/readyz?verbose", "/livez?verbose&exclude=none", "/readyz/data_corruption?exclude=data_corruption")}
-	case 5:
-		return HTTP{"GET", pick(g, "/", "/nothing", "/healthz", "/v2/keys/")}
+	case 3, 4, 5:
+		return g.http()
 	case 6:
 		return Call{"Defragment", &pb.DefragmentRequest{}}
 	default:

@@ -25,9 +25,10 @@ const (
 type Pair struct {
 	etcd, ours *target
 	clusters   [2]*proc.Cluster
-	revision   int64     // the newest that etcd's replies named
-	past       time.Time // when a watcher that begins in the past was last made
-	coverage   *Coverage // nil for none
+	revision   int64         // the newest that etcd's replies named
+	past       time.Time     // when a watcher that begins in the past was last made
+	coverage   *Coverage     // nil for none
+	slowest    time.Duration // that a step took on both: what is counted from a grant on may differ by so much
 }
 
 // Start starts both servers in folders below dir.
@@ -35,7 +36,7 @@ func Start(ctx context.Context, etcdBinary, holdfastBinary, dir string) (*Pair, 
 	p := &Pair{revision: 1}
 	for i, binary := range []string{etcdBinary, holdfastBinary} {
 		c, err := proc.Start(ctx, proc.Options{Binary: binary, Members: 1, Dir: fmt.Sprintf("%s/%d", dir, i),
-			Args: []string{"--unsafe-no-fsync", "--max-txn-ops=16"}})
+			Args: []string{"--unsafe-no-fsync", "--max-txn-ops=16", "--bcrypt-cost=4"}})
 		if err != nil {
 			p.Stop()
 			return nil, err
@@ -53,6 +54,13 @@ func Start(ctx context.Context, etcdBinary, holdfastBinary, dir string) (*Pair, 
 
 // Stop kills both servers.
 func (p *Pair) Stop() {
+	if p.coverage != nil {
+		for _, w := range p.etcd.streams {
+			w.addCancels(p.etcd.cancels)
+		}
+		p.coverage.NoteCancels(p.etcd.cancels)
+		p.coverage = nil
+	}
 	for _, t := range []*target{p.etcd, p.ours} {
 		if t != nil {
 			_ = t.close() // the servers are killed next
@@ -78,10 +86,12 @@ func (d *Difference) String() string {
 // Do has both servers do a step. It returns etcd's outcome, and the difference if there is one.
 func (p *Pair) Do(ctx context.Context, s Step) (outcome, *Difference) {
 	p.pause(s)
+	begin := time.Now()
 	a, b := p.etcd.do(ctx, s), p.ours.do(ctx, s)
+	p.slowest = max(p.slowest, time.Since(begin))
 	p.note(s, a)
 	etcd, ours := a.String(), b.String() // before they are made comparable
-	if !same(s, a, b) {
+	if !same(s, a, b, ttlSlack+int64(p.slowest/time.Second)) {
 		return a, &Difference{s, etcd, ours}
 	}
 	return a, p.settle(s)

@@ -15,11 +15,13 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// ttlSlack is by how much remaining TTLs may differ, in seconds: the servers are asked one after the other.
+// ttlSlack is by how much remaining TTLs may differ, in seconds, beside the longest step: the servers are asked one after
+// the other.
 const ttlSlack = 2
 
 // same compares two outcomes of one step, field by field, after what can't be the same in two clusters was taken out.
-func same(s Step, a, b outcome) bool {
+// Remaining TTLs may differ by slack, in seconds.
+func same(s Step, a, b outcome, slack int64) bool {
 	if a.text != b.text {
 		return false
 	}
@@ -31,7 +33,7 @@ func same(s Step, a, b outcome) bool {
 	}
 	neutral(s, a.message)
 	neutral(s, b.message)
-	align(a.message, b.message)
+	align(a.message, b.message, slack)
 	return proto.Equal(a.message, b.message)
 }
 
@@ -129,13 +131,13 @@ func neutralStatus(r *pb.StatusResponse) {
 func present(v uint64) uint64 { return min(v, 1) }
 
 // align forgives what two servers that are asked one after the other can't agree on.
-func align(a, b proto.Message) {
+func align(a, b proto.Message, slack int64) {
 	one, ok := a.(*pb.LeaseTimeToLiveResponse)
 	if !ok {
 		return
 	}
 	two := b.(*pb.LeaseTimeToLiveResponse)
-	if d := one.TTL - two.TTL; one.TTL >= 0 && two.TTL >= 0 && -ttlSlack <= d && d <= ttlSlack {
+	if d := one.TTL - two.TTL; one.TTL >= 0 && two.TTL >= 0 && -slack <= d && d <= slack {
 		two.TTL = one.TTL
 	}
 }

@@ -31,6 +31,7 @@ type target struct {
 	learner uint64 // the member that was added last, 0 for none
 	streams map[int]*watchLog
 	tokens  map[string]string // of users who have logged in
+	cancels map[string]int    // of watchers on streams that were closed, by reason
 }
 
 // outcome is what a step got back: a message, an error, or plain text; over HTTP text tells, besides, of its form.
@@ -62,7 +63,7 @@ func dial(ctx context.Context, name, url string) (*target, error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return &target{name: name, url: url, conn: conn, member: r.Header.MemberId, peerURL: r.Members[0].PeerURLs[0], streams: map[int]*watchLog{}, tokens: map[string]string{}}, nil
+	return &target{name: name, url: url, conn: conn, member: r.Header.MemberId, peerURL: r.Members[0].PeerURLs[0], streams: map[int]*watchLog{}, tokens: map[string]string{}, cancels: map[string]int{}}, nil
 }
 
 func (t *target) close() error {

@@ -29,6 +29,7 @@ type watchLog struct {
 	witness  bool
 	compact  bool // a watcher was canceled by compaction
 	finished bool
+	cancels  map[string]int // by reason
 }
 
 // life is what one watcher got, from its creation on.
@@ -64,7 +65,7 @@ func (t *target) openWatch(witness bool) (*watchLog, error) {
 		cancel()
 		return nil, err
 	}
-	w := &watchLog{stream: stream, cancel: cancel, witness: witness, current: map[int64]*life{}, lives: []*life{{title: "refused"}, {title: "progress"}}}
+	w := &watchLog{stream: stream, cancel: cancel, witness: witness, current: map[int64]*life{}, cancels: map[string]int{}, lives: []*life{{title: "refused"}, {title: "progress"}}}
 	go w.receive()
 	if !witness {
 		return w, nil
@@ -80,6 +81,7 @@ func (t *target) closeWatch(stream int) outcome {
 	}
 	delete(t.streams, stream)
 	w.cancel()
+	w.addCancels(t.cancels)
 	return outcome{}
 }
 
@@ -120,6 +122,11 @@ func (w *watchLog) take(r *pb.WatchResponse) {
 	case l == nil:
 		l = w.lives[1]
 	}
+	if r.Canceled && r.CompactRevision != 0 {
+		w.cancels["by compaction"]++
+	} else if r.Canceled {
+		w.cancels[r.CancelReason]++
+	}
 	head := fmt.Sprintf("id %d rev %d created %t canceled %t compact %d reason %q",
 		r.WatchId, r.Header.GetRevision(), r.Created, r.Canceled, r.CompactRevision, r.CancelReason)
 	switch {
@@ -145,6 +152,15 @@ func (w *watchLog) take(r *pb.WatchResponse) {
 	if r.Canceled && !r.Created {
 		w.compact = w.compact || r.CompactRevision != 0
 		delete(w.current, r.WatchId)
+	}
+}
+
+// addCancels adds up why watchers were canceled; "" is by the client.
+func (w *watchLog) addCancels(to map[string]int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for reason, n := range w.cancels {
+		to[reason] += n
 	}
 }
 
