@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -193,6 +195,19 @@ func TestDataDirectory(t *testing.T) {
 	empty.DataDir, empty.InitialClusterState = t.TempDir(), "existing"
 	if _, err := Start(empty); !errors.Is(err, errJoin) {
 		t.Errorf("joining with an empty directory: %v", err)
+	}
+	foreign := c.configs[0]
+	foreign.DataDir = t.TempDir()
+	for _, made := range []error{
+		os.MkdirAll(filepath.Join(foreign.DataDir, "member", "snap"), 0o700),
+		os.WriteFile(filepath.Join(foreign.DataDir, "member", "snap", "db"), []byte("bolt"), 0o600),
+	} {
+		if made != nil {
+			t.Fatal(made)
+		}
+	}
+	if _, err := Start(foreign); !errors.Is(err, ErrForeign) {
+		t.Errorf("beginning with nothing where etcd has its data: %v", err)
 	}
 	c.configs[0].InitialClusterState = "existing" // with data it says nothing new
 	c.start(0)

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"sync"
@@ -201,7 +202,7 @@ func (s *Server) disk() (disk.FS, error) {
 func (s *Server) checkJoin(fs disk.FS) error {
 	known, err := wal.Exists(fs, s.settings.walDir)
 	if err == nil && !known {
-		err = s.checkStray(fs)
+		err = errors.Join(s.checkStray(fs), s.checkForeign(fs))
 	}
 	if err == nil && !known {
 		err = s.discover()
@@ -212,7 +213,8 @@ func (s *Server) checkJoin(fs disk.FS) error {
 	case known:
 		s.restarted = true
 		return s.adoptIdentity(fs)
-	case s.settings.existing:
+	}
+	if s.settings.existing {
 		return s.join()
 	}
 	return nil
@@ -240,6 +242,27 @@ func (s *Server) checkStray(fs disk.FS) error {
 			s.settings.walDir, path.Join(s.settings.dir, replica.SnapshotDir))
 	}
 	return nil
+}
+
+// ErrForeign is returned for a data directory of etcd's.
+var ErrForeign = errors.New("the data directory is etcd's")
+
+// checkForeign refuses to begin with nothing where etcd has its data: whoever puts
+// Holdfast in etcd's place with the same flags would find an empty store.
+func (s *Server) checkForeign(fs disk.FS) error {
+	database := filepath.Join(s.settings.dir, "member", "snap", "db")
+	names, err := fs.List(filepath.Dir(database))
+	if errors.Is(err, disk.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if !slices.Contains(names, filepath.Base(database)) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s is its database; take a snapshot of the running cluster (etcdctl snapshot save FILE), "+
+		"then `holdfast import FILE` makes another directory of it", ErrForeign, database)
 }
 
 // adoptIdentity: a member that has data is who its data says, whatever the

@@ -79,7 +79,7 @@ func codeOf(err error) int {
 func serverCode(err error) int {
 	var corrupt *wal.CorruptError
 	switch {
-	case errors.As(err, &corrupt), errors.Is(err, replica.ErrIdentity), errors.Is(err, server.ErrInconsistent):
+	case errors.As(err, &corrupt), errors.Is(err, replica.ErrIdentity), errors.Is(err, server.ErrInconsistent), errors.Is(err, server.ErrForeign):
 		return exitData
 	case errors.Is(err, wal.ErrFailed), errors.Is(err, wal.ErrNoSpace), errors.Is(err, syscall.EIO), errors.Is(err, syscall.EROFS):
 		return exitDisk
