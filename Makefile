@@ -18,8 +18,8 @@ TORTURE_ARGS ?=
 LOCAL_ARGS ?=
 SEEDS      ?= 1..5000
 FUZZTIME   ?= 10s
-RUNS       ?= 50
-STEPS      ?= 2000
+REQUESTS   ?= 100000
+SEED       ?= 1
 CLIENTS    ?= required
 BENCH_ARGS ?=
 CONFORMANCE ?=
@@ -58,8 +58,8 @@ torture: build ## kills, cuts, bad disks and power loss on real processes for FO
 secure: build ## TLS on both sides everywhere and users: every process, member, certificate and authority replaced in turn under load for FOR=10m
 	$(BIN)/holdfast torture --secure --each --faults roll,rebuild,renew --round 30s --for $(FOR) --report $(BIN)/secure $(TORTURE_ARGS)
 
-differential: ## the same random requests to Holdfast and to etcd 3.7.1, every reply compared: RUNS=50 STEPS=2000
-	$(GO) test -count=1 -timeout 0 -v ./internal/differential/... -seeds $(RUNS) -steps $(STEPS)
+differential: ## the same REQUESTS=100000 random requests to Holdfast and to etcd 3.7.1, every reply compared, and what was covered
+	$(GO) test -count=1 -timeout 0 -v ./internal/differential -seeds $(REQUESTS) -steps 1500 -requests $(REQUESTS) -seed $(SEED)
 
 conformance: ## etcd's published client suite against Holdfast: passed, failed, known differences (CONFORMANCE='-run TestKV -v')
 	$(GO) run -C server/conformance . $(CONFORMANCE)

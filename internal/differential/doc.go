@@ -11,17 +11,22 @@
 //	    ▲                   └─────▶ Holdfast  ──▶ outcome ┴ same? ── settle: watch streams said the same?
 //	    └──────── what etcd answered ◀───────────────────────────────────┘
 //
-// A [Step] is a unary request, a streamed range, a keep-alive, a request on a watch stream, or plain HTTP. Requests are
-// raw protobufs: empty keys, unknown enumerators and operands of the wrong kind pass, which no client library would
-// send. The [Generator] draws from few keys, leases and watchers, and listens to etcd's answers, so that what it names
-// mostly exists, or just doesn't any more.
+// A [Step] is a unary request, the same as JSON through the gateway, a streamed range, a keep-alive, a request on a
+// watch stream, a request that waits for its turn, a snapshot, or plain HTTP. Requests are raw protobufs: empty keys,
+// unknown enumerators and operands of the wrong kind pass, which no client library would send. Four generators draw
+// them: [Generator] keys, leases, watchers and alarms; [AuthGenerator] users, roles and who may do what;
+// [QueueGenerator] locks and elections; [AdminGenerator] members, leadership, versions, hashes, and what no server should
+// take. They draw from few names, and listen to etcd's answers, so that what they name mostly exists, or just doesn't
+// any more.
 //
 // # What is compared
 //
 // Every field of every reply, nested headers included; errors by code and text. Not: ids of clusters, members and
-// terms, sizes and indexes in Status, URLs (only whether they are there); a remaining TTL may differ by two seconds;
-// keys and leases of lists that etcd takes from Go maps are sorted first. docs/differences.md lists what is known to
-// differ, and why; the generator keeps away from it.
+// terms, sizes and indexes in Status, URLs (only whether they are there); a remaining TTL may differ by two seconds and
+// the longest step; keys and leases of lists that etcd takes from Go maps are sorted first. Of JSON the message, the
+// status, the type and the form (which names, in what order, what kind of value) are compared, of a snapshot what a
+// client checks of the stream. docs/differences.md lists what is known to differ, and why; the generators keep away
+// from it.
 //
 // Watch streams are compared as one sequence for each watcher: etcd leaves open in which order watchers of a stream
 // are served. Each stream has a witness, a watcher of everything, which shows when a change has come through; so the
@@ -33,10 +38,16 @@
 // It is shrunk first: steps are left out, halves at first, and the rest is replayed on fresh servers ([Shrink]). What
 // is printed is the shortest run that was found and both answers to its last step.
 //
-//	make differential RUNS=50 STEPS=2000
-//	go test -count=1 ./internal/differential -run TestRandom -seed 7 -seeds 1 -steps 1500 -v
+//	make differential
+//	go test -count=1 ./internal/differential -run TestRandom/auth -seed 7 -seeds 1 -steps 1500 -v
 //
-// The first line is the long run, the second one seed. In `go test` there are a script and two short runs.
+// The first line is the long run, the second one seed of one generator. In `go test` there are scripts and short runs.
+//
+// # What was covered
+//
+// [Coverage] holds every RPC, every JSON path, every field of every request and every value of an enumeration, read from
+// the services' descriptors, and the errors that were met. The long run prints it and fails if anything in it, or an
+// error that one member can give (expected_test.go), was met less than a hundred times.
 //
 // # What is left out
 //

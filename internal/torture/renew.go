@@ -27,7 +27,7 @@ const renewTimeout = 20 * time.Second
 
 // renew gives every member in turn, then every client, a certificate in place of the one that it has. The clients'
 // old ones are revoked, and must open no door from then on. Nothing is restarted.
-func (n *nemesis) renew(ctx context.Context) error {
+func (n *nemesis) renew(context.Context) error {
 	defer n.journal.begin(renewed, "new pairs for members and clients, the clients' old ones revoked", n.names(n.all()...)...)()
 	if err := n.refurnish(true); err != nil {
 		return err
@@ -47,7 +47,7 @@ func (n *nemesis) renew(ctx context.Context) error {
 
 // refound replaces the authority in three steps, each member by member: the next one is trusted besides, everybody
 // gets a certificate of it, the last one is trusted no more.
-func (n *nemesis) refound(ctx context.Context) error {
+func (n *nemesis) refound(context.Context) error {
 	defer n.journal.begin(refounded, "trusted besides, then issuing, then alone", n.names(n.all()...)...)()
 	if err := n.office.found(); err != nil {
 		return err
@@ -173,7 +173,7 @@ func (n *nemesis) isShut(m *proc.Member, cert *tls.Certificate) error {
 }
 
 // regrant grants a role and takes it back: whoever logged in before has to do so again.
-func (n *nemesis) regrant(ctx context.Context) error {
+func (n *nemesis) regrant(context.Context) error {
 	defer n.journal.begin(regranted, "a role is granted and taken back")()
 	ctx, cancel := context.WithTimeout(context.Background(), renewTimeout)
 	defer cancel()
