@@ -11,9 +11,14 @@ import (
 )
 
 // Login gets a token of each server, for steps As that user. The tokens differ; whether there is one must not.
-type Login struct{ User, Password string }
+type Login struct {
+	User, Password string
+	JSON           bool // through the gateway
+}
 
-func (s Login) String() string { return fmt.Sprintf("Login %s %s", s.User, s.Password) }
+func (s Login) String() string {
+	return fmt.Sprintf("Login %s %s, JSON %t", s.User, s.Password, s.JSON)
+}
 
 func (s Login) request() *pb.AuthenticateRequest {
 	return &pb.AuthenticateRequest{Name: s.User, Password: s.Password}
@@ -22,13 +27,20 @@ func (s Login) request() *pb.AuthenticateRequest {
 func (s Login) do(ctx context.Context, t *target) outcome {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	r, err := pb.NewAuthClient(t.conn).Authenticate(ctx, s.request())
-	if err != nil {
-		return outcome{err: err}
+	var o outcome
+	if s.JSON {
+		o = t.json(ctx, authenticatePath, s.request(), &pb.AuthenticateResponse{}, false)
+	} else {
+		r, err := pb.NewAuthClient(t.conn).Authenticate(ctx, s.request())
+		if err != nil {
+			return outcome{err: err}
+		}
+		o = outcome{message: r}
 	}
-	t.tokens[s.User] = r.Token
-	r.Token = ""
-	return outcome{message: r}
+	if r, ok := o.message.(*pb.AuthenticateResponse); ok {
+		t.tokens[s.User] = r.Token
+	}
+	return o
 }
 
 // As is a step of a user who has logged in; of one who hasn't, or "", it shows no token.
@@ -82,7 +94,7 @@ func (g *AuthGenerator) Prepare() []Step {
 		Call{"UserAdd", &pb.AuthUserAddRequest{Name: "ann", Password: "ann"}}, Call{"UserAdd", &pb.AuthUserAddRequest{Name: "bob", Password: "bob"}},
 		Call{"RoleAdd", &pb.AuthRoleAddRequest{Name: "r1"}}, Call{"RoleAdd", &pb.AuthRoleAddRequest{Name: "r2"}},
 		Call{"UserGrantRole", &pb.AuthUserGrantRoleRequest{User: "ann", Role: "r1"}}, Call{"UserGrantRole", &pb.AuthUserGrantRoleRequest{User: "bob", Role: "r2"}},
-		Call{"AuthEnable", &pb.AuthEnableRequest{}}, Login{"root", "root"}, Login{"ann", "ann"}, Login{"bob", "bob"},
+		Call{"AuthEnable", &pb.AuthEnableRequest{}}, Login{User: "root", Password: "root"}, Login{User: "ann", Password: "ann"}, Login{User: "bob", Password: "bob", JSON: true},
 	}
 }
 
@@ -91,7 +103,7 @@ func (g *AuthGenerator) Next() Step {
 	switch n := g.random.IntN(100); {
 	case n < 8:
 		user := pick(g.Generator, append(slices.Clone(userNames), "root", "root")...)
-		return Login{user, pick(g.Generator, user, user, user, user, "x", "hashed")}
+		return Login{user, pick(g.Generator, user, user, user, user, "x", "hashed"), g.one(3)}
 	case n < 40:
 		return As{pick(g.Generator, "root", "root", "root", "root", "root", "ann", ""), g.byJSON(g.change())}
 	case n < 48:

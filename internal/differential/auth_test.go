@@ -49,9 +49,9 @@ func TestLockAndElection(t *testing.T) {
 		resign(own), leader("e"), all, campaign("e", -10, ""), all,
 		Call{"UserAdd", &pb.AuthUserAddRequest{Name: "root", Password: "root"}}, Call{"UserGrantRole", &pb.AuthUserGrantRoleRequest{User: "root", Role: "root"}},
 		Call{"UserAdd", &pb.AuthUserAddRequest{Name: "bob", Password: "bob"}}, Call{"AuthEnable", &pb.AuthEnableRequest{}},
-		Login{"bob", "bob"}, lock("q", 9), lock("q", 0), As{"bob", lock("q", 9)}, As{"bob", unlock("q/9")}, leader("e"), As{"bob", leader("e")},
+		Login{User: "bob", Password: "bob"}, lock("q", 9), lock("q", 0), As{"bob", lock("q", 9)}, As{"bob", unlock("q/9")}, leader("e"), As{"bob", leader("e")},
 		campaign("q", 9, ""), As{"bob", campaign("q", 9, "")}, proclaim(nil, ""), As{"bob", resign(own)}, resign(own),
-		Login{"root", "root"}, As{"root", lock("q", 9)}, As{"root", all},
+		Login{User: "root", Password: "root"}, As{"root", lock("q", 9)}, As{"root", all},
 	} {
 		if _, d := p.Do(t.Context(), s); d != nil {
 			t.Fatalf("step %d: %s", i+1, d)

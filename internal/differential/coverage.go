@@ -49,7 +49,25 @@ func NewCoverage() *Coverage {
 			c.RPCs["POST "+m.json] = 0
 		}
 	}
+	c.RPCs["POST "+authenticatePath], c.RPCs["POST "+keepAlivePath] = 0, 0
 	return c
+}
+
+// jsonPath is that of a step through the gateway, "" for others.
+func jsonPath(s Step) string {
+	switch s := s.(type) {
+	case JSON:
+		return methods[s.Call.Method].json
+	case Login:
+		if s.JSON {
+			return authenticatePath
+		}
+	case KeepAlive:
+		if s.JSON {
+			return keepAlivePath
+		}
+	}
+	return ""
 }
 
 // expect enters the fields below a path. A message inside itself, a transaction that is, shares its fields' rows.
@@ -88,8 +106,8 @@ func (c *Coverage) Note(s Step, o outcome) {
 	if as, ok := s.(As); ok {
 		s = as.Step
 	}
-	if j, ok := s.(JSON); ok {
-		c.RPCs["POST "+methods[j.Call.Method].json]++
+	if path := jsonPath(s); path != "" {
+		c.RPCs["POST "+path]++
 	}
 	if request != nil {
 		once := map[string]bool{}

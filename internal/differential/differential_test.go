@@ -13,8 +13,8 @@ import (
 )
 
 var (
-	steps    = flag.Int("steps", 600, "steps of each random run")
-	seeds    = flag.Int("seeds", 2, "how many random runs, each with its own seed and fresh servers")
+	steps    = flag.Int("steps", 500, "steps of each random run")
+	seeds    = flag.Int("seeds", 1, "how many random runs of each kind, each with its own seed and fresh servers")
 	first    = flag.Uint64("seed", 1, "the first seed")
 	requests = flag.Int("requests", 0, "go on until so many were sent, and print what was covered; 0: as -seeds says")
 	least    = flag.Int("least", 100, "with -requests: how often each RPC, field and error must have been met")

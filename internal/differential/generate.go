@@ -335,7 +335,7 @@ func (g *Generator) lease() Step {
 	case 4:
 		return Call{"LeaseLeases", &pb.LeaseLeasesRequest{}}
 	default:
-		return KeepAlive{pick(g, id, id, id, 0)}
+		return KeepAlive{pick(g, id, id, id, 0), g.one(3)}
 	}
 }
 

@@ -30,17 +30,28 @@ func (s JSON) String() string { return "JSON " + s.Call.String() }
 // do compares more than the message: outcome.text holds the status, the type and the form of what came back.
 func (s JSON) do(ctx context.Context, t *target) outcome {
 	m := methods[s.Call.Method]
-	body, err := protojson.MarshalOptions{UseProtoNames: !s.Camel}.Marshal(t.own(s.Call.Request))
-	if err != nil {
-		return outcome{err: err}
-	}
-	reply, text, err := t.post(ctx, m.json, body)
-	if err != nil {
-		return outcome{err: err}
-	}
-	o := readJSON(reply, text, m.reply())
+	o := t.json(ctx, m.json, t.own(s.Call.Request), m.reply(), s.Camel)
 	t.learn(o.message)
 	return o
+}
+
+// The paths of RPCs that are no Call: a login, and a stream of which one request is sent.
+const (
+	authenticatePath = "/v3/auth/authenticate"
+	keepAlivePath    = "/v3/lease/keepalive"
+)
+
+// json sends a request and reads the reply into a message.
+func (t *target) json(ctx context.Context, path string, request, into proto.Message, camel bool) outcome {
+	body, err := protojson.MarshalOptions{UseProtoNames: !camel}.Marshal(request)
+	if err != nil {
+		return outcome{err: err}
+	}
+	reply, text, err := t.post(ctx, path, body)
+	if err != nil {
+		return outcome{err: err}
+	}
+	return readJSON(reply, text, into)
 }
 
 // post sends a body, with the token that a step As carries for gRPC.
@@ -75,6 +86,10 @@ func readJSON(reply *http.Response, text []byte, m proto.Message) outcome {
 			return outcome{text: shape + " " + string(text)}
 		}
 		return outcome{err: status.Error(e.Code, plain(e.Message)), text: shape}
+	}
+	var streamed struct{ Result json.RawMessage }
+	if json.Unmarshal(text, &streamed) == nil && streamed.Result != nil {
+		text = streamed.Result
 	}
 	if err := protojson.Unmarshal(text, m); err != nil {
 		return outcome{text: fmt.Sprintf("%s %s: %v", shape, text, err)}

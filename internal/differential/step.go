@@ -36,11 +36,21 @@ func (s RangeStream) String() string { return "RangeStream " + show(s.Request) }
 func (s RangeStream) do(ctx context.Context, t *target) outcome { return t.rangeStream(ctx, s.Request) }
 
 // KeepAlive renews a lease once, on a stream of its own.
-type KeepAlive struct{ Lease int64 }
+type KeepAlive struct {
+	Lease int64
+	JSON  bool // through the gateway
+}
 
-func (s KeepAlive) String() string { return fmt.Sprintf("LeaseKeepAlive ID:%d", s.Lease) }
+func (s KeepAlive) String() string {
+	return fmt.Sprintf("LeaseKeepAlive ID:%d, JSON %t", s.Lease, s.JSON)
+}
 
-func (s KeepAlive) do(ctx context.Context, t *target) outcome { return t.keepAlive(ctx, s.Lease) }
+func (s KeepAlive) do(ctx context.Context, t *target) outcome {
+	if s.JSON {
+		return t.json(ctx, keepAlivePath, &pb.LeaseKeepAliveRequest{ID: s.Lease}, &pb.LeaseKeepAliveResponse{}, false)
+	}
+	return t.keepAlive(ctx, s.Lease)
+}
 
 // Watch sends a request on watch stream Stream, which it opens if it isn't open. What the stream says is compared by
 // the Pair, not as an outcome. A stream that isn't Bare gets a witness: a watcher of everything.
