@@ -33,8 +33,10 @@ func (g *AdminGenerator) Next() Step {
 		return g.byJSON(Call{"Alarm", &pb.AlarmRequest{Action: pb.AlarmRequest_DEACTIVATE, MemberID: oneself, Alarm: g.alarm}})
 	}
 	switch n := g.random.IntN(100); {
-	case n < 40:
+	case n < 38:
 		return g.byJSON(g.member())
+	case n < 40:
+		return g.maybeJSON(Call{"Defragment", &pb.DefragmentRequest{}}, 3)
 	case n < 46:
 		return g.byJSON(Call{"MoveLeader", &pb.MoveLeaderRequest{TargetID: g.memberID()}})
 	case n < 54:

@@ -105,9 +105,9 @@ func (g *AuthGenerator) Next() Step {
 		user := pick(g.Generator, append(slices.Clone(userNames), "root", "root")...)
 		return Login{user, pick(g.Generator, user, user, user, user, "x", "hashed"), g.one(3)}
 	case n < 40:
-		return As{pick(g.Generator, "root", "root", "root", "root", "root", "ann", ""), g.byJSON(g.change())}
+		return As{pick(g.Generator, "root", "root", "root", "root", "root", "ann", ""), g.maybeJSON(g.change(), 3)}
 	case n < 48:
-		return As{pick(g.Generator, append(slices.Clone(userNames), "")...), g.byJSON(g.question())}
+		return As{pick(g.Generator, append(slices.Clone(userNames), "")...), g.maybeJSON(g.question(), 2)}
 	default:
 		return As{pick(g.Generator, "root", "ann", "ann", "bob", "bob", "cat", ""), g.byJSON(g.request())}
 	}
@@ -123,7 +123,7 @@ func (g *AuthGenerator) span() (key, end []byte) {
 
 func (g *AuthGenerator) change() Step {
 	key, end := g.span()
-	switch g.random.IntN(20) {
+	switch g.random.IntN(26) {
 	case 16:
 		if g.on {
 			return g.ofRoot()
@@ -151,11 +151,11 @@ func (g *AuthGenerator) change() Step {
 		return Call{"UserGrantRole", &pb.AuthUserGrantRoleRequest{User: g.user(), Role: g.role()}}
 	case 8:
 		return Call{"UserRevokeRole", &pb.AuthUserRevokeRoleRequest{Name: g.user(), Role: g.role()}}
-	case 9:
-		return Call{"RoleAdd", &pb.AuthRoleAddRequest{Name: pick(g.Generator, g.role(), g.role(), "")}}
+	case 9, 20, 21, 22:
+		return Call{"RoleAdd", &pb.AuthRoleAddRequest{Name: pick(g.Generator, g.role(), g.role(), g.role(), "")}}
 	case 10:
 		return Call{"RoleDelete", &pb.AuthRoleDeleteRequest{Role: g.role()}}
-	case 11:
+	case 11, 23, 24:
 		return Call{"RoleRevokePermission", &pb.AuthRoleRevokePermissionRequest{Role: g.role(), Key: key, RangeEnd: end}}
 	case 12:
 		return Call{"RoleGrantPermission", &pb.AuthRoleGrantPermissionRequest{Name: g.role()}} // nothing is granted

@@ -35,8 +35,11 @@ const streams = 3
 // Next draws a step; one in six goes through the gateway, if it can.
 func (g *Generator) Next() Step { return g.byJSON(g.draw()) }
 
-func (g *Generator) byJSON(s Step) Step {
-	if c, ok := s.(Call); ok && methods[c.Method].json != "" && g.one(6) {
+func (g *Generator) byJSON(s Step) Step { return g.maybeJSON(s, 6) }
+
+// maybeJSON sends one in n steps through the gateway.
+func (g *Generator) maybeJSON(s Step, n int) Step {
+	if c, ok := s.(Call); ok && methods[c.Method].json != "" && g.one(n) {
 		return JSON{Call: c, Camel: g.one(2)}
 	}
 	return s
@@ -51,9 +54,9 @@ func (g *Generator) draw() Step {
 		return Call{"Put", g.put()}
 	case n < 430:
 		return Call{"Range", g.rangeRequest()}
-	case n < 480:
+	case n < 530:
 		return g.rangeStream()
-	case n < 560:
+	case n < 600:
 		return Call{"DeleteRange", g.deleteRange()}
 	case n < 740:
 		return Call{"Txn", spare(g.txn(0))}
@@ -367,6 +370,9 @@ func (g *Generator) watchCreate() *pb.WatchCreateRequest {
 		c.StartRevision = g.revision + 1 + int64(g.random.IntN(10))
 	default:
 		c.StartRevision = g.anyRevision()
+	}
+	if g.compacted > 1 && g.one(7) {
+		c.StartRevision = 1 + g.random.Int64N(g.compacted-1) // canceled at once
 	}
 	if g.one(3) {
 		c.WatchId = int64(g.random.IntN(5))

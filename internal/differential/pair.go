@@ -25,15 +25,16 @@ const (
 type Pair struct {
 	etcd, ours *target
 	clusters   [2]*proc.Cluster
-	revision   int64         // the newest that etcd's replies named
-	past       time.Time     // when a watcher that begins in the past was last made
-	coverage   *Coverage     // nil for none
+	revision   int64     // the newest that etcd's replies named
+	past       time.Time // when a watcher that begins in the past was last made
+	coverage   *Coverage // nil for none
+	began      time.Time
 	slowest    time.Duration // that a step took on both: what is counted from a grant on may differ by so much
 }
 
 // Start starts both servers in folders below dir.
 func Start(ctx context.Context, etcdBinary, holdfastBinary, dir string) (*Pair, error) {
-	p := &Pair{revision: 1}
+	p := &Pair{revision: 1, began: time.Now()}
 	for i, binary := range []string{etcdBinary, holdfastBinary} {
 		c, err := proc.Start(ctx, proc.Options{Binary: binary, Members: 1, Dir: fmt.Sprintf("%s/%d", dir, i),
 			Args: []string{"--unsafe-no-fsync", "--max-txn-ops=16", "--bcrypt-cost=4"}})
@@ -91,10 +92,16 @@ func (p *Pair) Do(ctx context.Context, s Step) (outcome, *Difference) {
 	p.slowest = max(p.slowest, time.Since(begin))
 	p.note(s, a)
 	etcd, ours := a.String(), b.String() // before they are made comparable
-	if !same(s, a, b, ttlSlack+int64(p.slowest/time.Second)) {
+	if !same(s, a, b, p.slack()) {
 		return a, &Difference{s, etcd, ours}
 	}
 	return a, p.settle(s)
+}
+
+// slack is by how much remaining TTLs may differ by now.
+func (p *Pair) slack() slack {
+	least := ttlSlack + int64(p.slowest/time.Second)
+	return slack{fast: least, slow: least + int64(time.Since(p.began)/time.Second)}
 }
 
 func (t *target) do(ctx context.Context, s Step) outcome { return s.do(ctx, t) }

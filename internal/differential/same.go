@@ -19,9 +19,13 @@ import (
 // the other.
 const ttlSlack = 2
 
+// slack is by how many seconds Holdfast's remaining TTLs may be shorter, and longer, than etcd's. On a machine that
+// starves it, its time passes slower, since ticks that can't be delivered are dropped; never faster.
+type slack struct{ fast, slow int64 }
+
 // same compares two outcomes of one step, field by field, after what can't be the same in two clusters was taken out.
-// Remaining TTLs may differ by slack, in seconds.
-func same(s Step, a, b outcome, slack int64) bool {
+// Remaining TTLs may differ within a slack.
+func same(s Step, a, b outcome, within slack) bool {
 	if a.text != b.text {
 		return false
 	}
@@ -33,7 +37,7 @@ func same(s Step, a, b outcome, slack int64) bool {
 	}
 	neutral(s, a.message)
 	neutral(s, b.message)
-	align(a.message, b.message, slack)
+	align(a.message, b.message, within)
 	return proto.Equal(a.message, b.message)
 }
 
@@ -131,13 +135,13 @@ func neutralStatus(r *pb.StatusResponse) {
 func present(v uint64) uint64 { return min(v, 1) }
 
 // align forgives what two servers that are asked one after the other can't agree on.
-func align(a, b proto.Message, slack int64) {
+func align(a, b proto.Message, within slack) {
 	one, ok := a.(*pb.LeaseTimeToLiveResponse)
 	if !ok {
 		return
 	}
 	two := b.(*pb.LeaseTimeToLiveResponse)
-	if d := one.TTL - two.TTL; one.TTL >= 0 && two.TTL >= 0 && -slack <= d && d <= slack {
+	if d := one.TTL - two.TTL; one.TTL >= 0 && two.TTL >= 0 && two.TTL <= two.GrantedTTL && -within.slow <= d && d <= within.fast {
 		two.TTL = one.TTL
 	}
 }
