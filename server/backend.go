@@ -117,6 +117,15 @@ func (b *backend) Propose(ctx context.Context, body state.Body) (*state.Result, 
 	return reply.Result, nil
 }
 
+// RangeTook implements api.Backend.
+func (b *backend) RangeTook(ok bool, took time.Duration) {
+	which := 0
+	if ok {
+		which = 1
+	}
+	b.metrics.rangeTimes[which].Observe(took.Seconds())
+}
+
 // slowRead is when a linearizable read counts as slow: etcd asks again for its
 // index then.
 const slowRead = 500 * time.Millisecond

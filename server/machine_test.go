@@ -101,7 +101,9 @@ func TestSocketReusePort(t *testing.T) {
 // --warning-apply-duration: what takes longer is in the log.
 func TestSlowApplyIsLogged(t *testing.T) {
 	var log syncBuffer
-	c := newCluster(t, 1, func(cfg *Config) { cfg.WarningApply, cfg.Logger = time.Nanosecond, slog.New(slog.NewJSONHandler(&log, nil)) })
+	c := newCluster(t, 1, func(cfg *Config) {
+		cfg.WarningApply, cfg.Logger = time.Nanosecond, slog.New(slog.NewJSONHandler(&log, nil))
+	})
 	if _, err := c.client().Put(within(t, 10*time.Second), "a", "1"); err != nil {
 		t.Fatal(err)
 	}

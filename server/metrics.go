@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"runtime"
+	"strconv"
 	"sync"
 	"time"
 
@@ -32,6 +33,7 @@ type metrics struct {
 	unhealthy       prometheus.Counter
 	times           times
 	requestTimes    requestTimer
+	rangeTimes      [2]prometheus.Observer // of failures, of successes
 	clientVersions  clientVersions
 	leasesGranted   prometheus.Counter
 	leasesRevoked   prometheus.Counter
@@ -64,6 +66,9 @@ func newMetrics(slowApply time.Duration) *metrics {
 	m.clientSent = m.counter("etcd_network_client_grpc_sent_bytes_total", "The total number of bytes sent to grpc clients.")
 	m.times = m.newTimes()
 	m.requestTimes.vec = m.times.requests
+	for i := range m.rangeTimes {
+		m.rangeTimes[i] = m.times.ranges.WithLabelValues(strconv.FormatBool(i == 1))
+	}
 	m.slowApply = slowApply
 	m.appliedBatches = m.times.applied.WithLabelValues("v3", "Batch", "true")
 	m.leasesGranted = m.counter("etcd_debugging_lease_granted_total", "The total number of leases granted at the request of this member's clients.")

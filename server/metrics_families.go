@@ -26,6 +26,7 @@ type times struct {
 	hash, hashKV, defrag          prometheus.Histogram
 	leaseTTL                      prometheus.Histogram
 	requests, applied, roundTrips *prometheus.HistogramVec
+	ranges                        *prometheus.HistogramVec
 }
 
 func (m *metrics) histogram(name, help string, buckets []float64) prometheus.Histogram {
@@ -56,6 +57,7 @@ func (m *metrics) newTimes() times {
 			bucketsDisk, "type", "success"),
 		applied: m.histograms("etcd_server_apply_duration_seconds", "The latency distributions of applying a batch of entries.",
 			bucketsApply, "version", "op", "success"),
+		ranges: m.histograms("etcd_server_range_duration_seconds", "The latency distributions of reading a range.", bucketsApply, "success"),
 		roundTrips: m.histograms("etcd_network_peer_round_trip_time_seconds", "Round-Trip-Time histogram between peers.",
 			bucketsRoundTrip, "To"),
 	}

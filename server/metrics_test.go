@@ -152,6 +152,7 @@ func testDashboards(t *testing.T, c *cluster) {
 		{"etcd_debugging_lease_ttl_total", "", true},
 		{"etcd_server_request_duration_seconds", "type=Put success=true", true},
 		{"etcd_server_apply_duration_seconds", "version=v3", true},
+		{"etcd_server_range_duration_seconds", "success=true", true},
 		{"etcd_server_client_requests_total", "type=unary client_api_version=3.7", true},
 		{"etcd_server_feature_enabled", "name=FastLeaseKeepAlive stage=BETA", true},
 		{"etcd_mvcc_put_total", "", true},

@@ -58,6 +58,10 @@ type Backend interface {
 	// not after Close has returned.
 	OpenWatch(sink func([]mvcc.WatchResponse)) WatchStream
 
+	// RangeTook is told how long a range took to be read, waiting apart, and
+	// whether it was.
+	RangeTook(ok bool, took time.Duration)
+
 	// Head is the little that every reply needs; it costs a few atomic loads.
 	Head() Head
 	// Status is a fuller picture for people and metrics; it may be a few

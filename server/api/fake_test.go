@@ -177,6 +177,8 @@ func (b *fakeBackend) Connected(id uint64) (time.Duration, bool) {
 	return age, ok
 }
 
+func (b *fakeBackend) RangeTook(bool, time.Duration) {}
+
 func (b *fakeBackend) Head() Head {
 	b.mu.Lock()
 	defer b.mu.Unlock()

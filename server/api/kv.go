@@ -23,11 +23,19 @@ func (s *Service) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeRespo
 	if err := s.makeRoom(ctx, view, r); err != nil {
 		return nil, err
 	}
-	res, err := view.KV.Range(rangeFromPB(r))
+	res, err := s.readRange(view, r)
 	if err != nil {
 		return nil, ToGRPC(err)
 	}
 	return rangePB(s.header(res.Revision), res), nil
+}
+
+// readRange reads, and tells how long it took.
+func (s *Service) readRange(view *state.View, r *pb.RangeRequest) (*mvcc.RangeResult, error) {
+	began := time.Now()
+	res, err := view.KV.Range(rangeFromPB(r))
+	s.backend.RangeTook(err == nil, time.Since(began))
+	return res, err
 }
 
 // catchUpMax bounds how long a serializable read waits for a revision.

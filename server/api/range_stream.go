@@ -40,7 +40,7 @@ func (s *Service) RangeStream(r *pb.RangeRequest, conn RangeStreamConn) error {
 	if err := s.makeRoom(conn.Context(), view, r); err != nil {
 		return err
 	}
-	res, err := view.KV.Range(rangeFromPB(r))
+	res, err := s.readRange(view, r)
 	if err != nil {
 		return ToGRPC(err)
 	}
