@@ -65,7 +65,7 @@ conformance: ## etcd's published client suite against Holdfast: passed, failed, 
 	$(GO) run -C server/conformance . $(CONFORMANCE)
 
 examples: ## every example program, in all languages, against clusters whose leader dies, and the pages' commands (needs Maven, Node, Python, jq)
-	$(GO) test -count=1 -timeout 30m -v ./internal/examples ./internal/docs -languages go,curl,python,node,java
+	$(GO) test -p 1 -count=1 -timeout 30m -v ./internal/examples ./internal/docs -languages go,curl,python,node,java
 
 sim: build ## run the simulator over SEEDS=1..5000
 	$(BIN)/holdfast sim --seeds $(SEEDS)

@@ -2,13 +2,14 @@
 # Processes that take turns with a lock and count, each turn by one, by curl alone.
 #
 #   ./lock.sh a 10 & ./lock.sh b 10
+#   STALL=10 ./lock.sh sleeper 1 & ./lock.sh b 50
 #
 # The lock's holder owns a key bound to its lease. A holder that sleeps for longer than the TTL loses the lock and does
 # not know it, so each write is a transaction that holds only while that key is still the one it got: the sleeper writes
 # nothing.
 set -euo pipefail
 . "$(dirname "$0")/client.sh"
-: "${TTL:=5}"
+: "${TTL:=5}" "${STALL:=0}" # seconds; STALL is how long the first turn sleeps with the lock, as if suspended
 
 name=${1:-worker} turns=${2:-10}
 counter=$(b64 jobs/curl-counter)
@@ -53,12 +54,17 @@ while [ "$turn" -lt "$turns" ]; do
 	keeper=$!
 	key=$(post lock/lock "{\"name\":\"$(b64 locks/curl)\",\"lease\":\"$lease\"}" | jq -r .key) || key=
 	token=$(get "$key" | jq -r .create_revision)
+	if [ "$STALL" != 0 ]; then # who is suspended keeps no lease alive
+		kill "$keeper"
+		sleep "$STALL"
+		STALL=0
+	fi
 	if [ -n "$token" ] && number=$(count "$key" "$token" "$(b64 "jobs/curl-marks/$name/$turn")"); then
 		echo "$name counted $number with token $token"
 		turn=$((turn + 1))
 	else
 		echo "$name lost its turn: the lock is no longer its own"
 	fi
-	kill "$keeper" && wait "$keeper" 2>/dev/null || true
+	{ kill "$keeper" && wait "$keeper"; } 2>/dev/null || true
 	post lease/revoke "{\"ID\":\"$lease\"}" >/dev/null || true
 done

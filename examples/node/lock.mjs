@@ -2,6 +2,7 @@
 //
 //   node lock.mjs a 10 &
 //   node lock.mjs b 10
+//   node lock.mjs sleeper 1 --stall=10     # sleeps with the lock, as if suspended
 //
 // The lock's holder owns a key bound to its lease. A holder that sleeps for longer than the TTL loses the lock and does
 // not know it, so each write is a transaction that holds only while the lock's key is still the one it got: the sleeper
@@ -14,6 +15,7 @@ const TTL = 3; // seconds
 const LOCK = 'locks/node';
 const COUNTER = 'jobs/node-counter';
 
+const stall = Number(process.argv.find((a) => a.startsWith('--stall='))?.slice('--stall='.length) ?? 0); // seconds
 const [name = 'worker', turns = '10'] = process.argv.slice(2).filter((a) => !a.startsWith('--'));
 const client = open();
 
@@ -53,9 +55,13 @@ async function count(token, mark) {
   }
 }
 
+let slept;
 for (let turn = 0; turn < Number(turns); ) {
   const lock = await acquire();
   const held = (await retry(() => client.get(LOCK).exec())).kvs[0];
+  if (turn === 0 && stall > 0 && !slept) {
+    slept = Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, stall * 1000); // keep-alives sleep, too
+  }
   const ours = held?.lease === (await lock.leaseId()); // else it was lost in the meantime, and may be another's
   const number = ours ? await count(held.create_revision, `jobs/node-marks/${name}/${turn}`) : null;
   await lock.release().catch(() => {}); // a lease that is lost already needs no release; another ends with its TTL

@@ -12,12 +12,7 @@ import (
 // and wakes the program up: as after a suspended machine.
 func (c *cluster) away(t *testing.T, p *program, changes func()) {
 	t.Helper()
-	signal := func(s syscall.Signal) {
-		if err := syscall.Kill(-p.cmd.Process.Pid, s); err != nil {
-			t.Fatal(err)
-		}
-	}
-	signal(syscall.SIGSTOP)
+	signal(t, p, syscall.SIGSTOP)
 	if err := c.KillAll(); err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +23,15 @@ func (c *cluster) away(t *testing.T, p *program, changes func()) {
 		t.Fatal(err)
 	}
 	changes()
-	signal(syscall.SIGCONT)
+	signal(t, p, syscall.SIGCONT)
+}
+
+// signal reaches a program and what it has started.
+func signal(t *testing.T, p *program, s syscall.Signal) {
+	t.Helper()
+	if err := syscall.Kill(-p.cmd.Process.Pid, s); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (c *cluster) put(t *testing.T, key, value string) {

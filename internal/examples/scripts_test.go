@@ -148,15 +148,37 @@ func TestLock(t *testing.T) {
 	}
 }
 
-// TestPythonSleeper: who sleeps with the lock loses it, and its write with it.
-func TestPythonSleeper(t *testing.T) {
-	need(t, "python")
-	t.Parallel()
-	c := start(t)
-	sleeper := python(t, c, "lock", "--name", "sleeper", "--turns", "1", "--ttl", "2", "--stall", "6")
-	eventually(t, 60*time.Second, "the sleeper has the lock", func() bool { return len(c.get(t, "locks/python").Kvs) == 1 })
-	python(t, c, "lock", "--name", "other", "--turns", "1", "--ttl", "2").succeed()
-	if out := sleeper.succeed(); !strings.Contains(out, "sleeper lost its turn") || !strings.Contains(out, "sleeper counted 2") {
-		t.Errorf("the sleeper said:\n%s", out)
+// TestSleeper, in every language but Go, whose lock has its fence elsewhere: who sleeps with the lock loses it, and its
+// write with it.
+func TestSleeper(t *testing.T) {
+	programs := map[string]func(t *testing.T, c *cluster, name, turns string, stall int) *program{
+		"curl": func(t *testing.T, c *cluster, name, turns string, stall int) *program {
+			cmd := exec.Command(filepath.Join(root, "examples", "curl", "lock.sh"), name, turns)
+			cmd.Env = append(os.Environ(), "ENDPOINTS="+strings.Join(c.Cluster.Endpoints(), ","), "TTL=2", fmt.Sprint("STALL=", stall))
+			return launch(t, cmd)
+		},
+		"python": func(t *testing.T, c *cluster, name, turns string, stall int) *program {
+			return python(t, c, "lock", "--name", name, "--turns", turns, "--ttl", "2", "--stall", fmt.Sprint(stall))
+		},
+		"node": func(t *testing.T, c *cluster, name, turns string, stall int) *program {
+			return node(t, c, "lock", name, turns, fmt.Sprint("--stall=", stall))
+		},
+		"java": func(t *testing.T, c *cluster, name, turns string, stall int) *program {
+			return c.javaProgram(t, "LockedCounter", name, turns, fmt.Sprint(stall))
+		},
+	}
+	for language, run := range programs {
+		t.Run(language, func(t *testing.T) {
+			need(t, language)
+			t.Parallel()
+			c := start(t)
+			sleeper := run(t, c, "sleeper", "1", 8)
+			eventually(t, 60*time.Second, "the sleeper has the lock", func() bool { return len(c.get(t, "locks/"+language).Kvs) == 1 })
+			run(t, c, "other", "1", 0).succeed()
+			out := sleeper.succeed()
+			if !strings.Contains(out, "sleeper lost its turn") || !strings.Contains(out, "sleeper counted 2") {
+				t.Errorf("the sleeper said:\n%s", out)
+			}
+		})
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -90,15 +89,16 @@ func step(ctx context.Context, client *clientv3.Client, e *concurrency.Election)
 	value, seen := 0, int64(0)
 	if len(r.Kvs) > 0 {
 		seen = r.Kvs[0].ModRevision
-		if value, err = strconv.Atoi(string(r.Kvs[0].Value)); err != nil {
+		if _, err := fmt.Sscanf(string(r.Kvs[0].Value), "%d by ", &value); err != nil {
 			return fmt.Errorf("%s: %w", counter, err)
 		}
 	}
+	next := fmt.Sprintf("%d by %s", value+1, *name)
 	return connect.Retry(ctx, func(ctx context.Context) error {
 		done, err := client.Txn(ctx).
 			If(clientv3.Compare(clientv3.CreateRevision(e.Key()), "=", e.Rev()),
 				clientv3.Compare(clientv3.ModRevision(counter), "=", seen)).
-			Then(clientv3.OpPut(counter, strconv.Itoa(value+1))).
+			Then(clientv3.OpPut(counter, next)).
 			Else(clientv3.OpGet(e.Key())).
 			Commit()
 		if err != nil || done.Succeeded {

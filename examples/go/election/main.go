@@ -7,7 +7,7 @@
 // Stop the leader with Ctrl-C: it resigns, and the next one leads at once. Kill it with -9: the next one leads when its
 // lease has run out.
 //
-// The leader's work here is to count: `jobs/counter` goes up by one every 100 ms. Only one process may do so at a time,
+// The leader's work here is to count: `jobs/counter` goes up by one every 100 ms, and says by whom. Only one process may do so at a time,
 // and the store itself sees to that: each write is a transaction that holds only while the writer's election key is
 // still there. That is a fence, like the lock example's token, but checked by the store, because what is written lies in
 // the store. A leader that slept through its own replacement writes nothing.

@@ -28,14 +28,17 @@ public final class LockedCounter {
 
   private LockedCounter() {}
 
-  /** Arguments: endpoints, this process's name, how many turns. */
+  /** Arguments: endpoints, this process's name, how many turns, seconds to sleep in the first, as if suspended. */
   public static void main(String[] args) throws Exception {
     String name = args.length > 1 ? args[1] : "worker";
     int turns = args.length > 2 ? Integer.parseInt(args[2]) : 10;
+    long stall = args.length > 3 ? Long.parseLong(args[3]) : 0;
     try (Client client = Connect.client(args)) {
       for (int done = 0; done < turns; ) {
         try {
-          System.out.println(name + " counted " + turn(client, name + "/" + done));
+          long nap = stall;
+          stall = 0;
+          System.out.println(name + " counted " + turn(client, name + "/" + done, nap));
           done++;
         } catch (Exception e) {
           System.out.println(name + " lost its turn: " + e.getMessage());
@@ -46,12 +49,16 @@ public final class LockedCounter {
   }
 
   /** One turn: a lease, the lock, the write, and all of it given back. */
-  private static long turn(Client client, String mark) throws Exception {
+  private static long turn(Client client, String mark, long stall) throws Exception {
     long lease = Connect.retry(() -> Connect.await(client.getLeaseClient().grant(3)).getID());
     try (CloseableClient keeper = client.getLeaseClient().keepAlive(lease, observer(answer -> {}))) {
       // Waiting in line takes as long as it takes; if the server dies meanwhile, the turn begins anew.
       ByteSequence key = client.getLockClient().lock(Connect.bytes("locks/java"), lease).get().getKey();
       KeyValue mine = Connect.retry(() -> Connect.await(client.getKVClient().get(key)).getKvs().get(0));
+      if (stall > 0) {
+        keeper.close(); // who is suspended keeps no lease alive
+        Thread.sleep(1000 * stall);
+      }
       return count(client, mine, Connect.bytes("jobs/java-marks/" + mark));
     } finally {
       Connect.end(client, lease);
