@@ -72,6 +72,13 @@ func lead(ctx context.Context, client *clientv3.Client, session *concurrency.Ses
 			return errors.New("the lease was lost")
 		case <-ticks.C:
 		}
+		if *stall > 0 {
+			fmt.Println(*name, "falls asleep")
+			session.Orphan() // a suspended process keeps no lease alive
+			time.Sleep(*stall)
+			fmt.Println(*name, "wakes up")
+			*stall = 0
+		}
 		if err := step(ctx, client, e); err != nil {
 			return err
 		}

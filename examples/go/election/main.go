@@ -10,7 +10,7 @@
 // The leader's work here is to count: `jobs/counter` goes up by one every 100 ms, and says by whom. Only one process may do so at a time,
 // and the store itself sees to that: each write is a transaction that holds only while the writer's election key is
 // still there. That is a fence, like the lock example's token, but checked by the store, because what is written lies in
-// the store. A leader that slept through its own replacement writes nothing.
+// the store. A leader that slept through its own replacement writes nothing; `--stall 10s` shows it.
 package main
 
 import (
@@ -35,6 +35,7 @@ const (
 var (
 	name  = flag.String("name", "candidate", "run: who we are")
 	every = flag.Duration("every", 100*time.Millisecond, "run: time between two units of the leader's work")
+	stall = flag.Duration("stall", 0, "run: sleep this long as a leader, once, before the first unit of work, as if suspended")
 	ttl   = flag.Int("ttl", 5, "run: seconds after which a dead leader is replaced")
 )
 
