@@ -112,6 +112,27 @@ func (s *Server) announce() {
 		"quota-backend-bytes", s.settings.quota(), "v2-deprecation", "write-only", "api-version", api.Version)
 }
 
+// openDisk makes the directories, and locks memory if that is asked for: before
+// anything is read into it.
+func (s *Server) openDisk() (disk.FS, error) {
+	if s.settings.MemoryLock {
+		if err := lockMemory(); err != nil {
+			return nil, err
+		}
+	}
+	fs, err := s.disk()
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range []string{s.settings.dir, s.settings.walDir} {
+		if err := fs.MkdirAll(dir); err != nil {
+			return nil, fmt.Errorf("data directory: %w", err)
+		}
+	}
+	s.warnOpenDir()
+	return fs, nil
+}
+
 // open acquires everything that can fail, and gives it back if something does.
 func (s *Server) open() (err error) {
 	var opened []func()
@@ -122,21 +143,10 @@ func (s *Server) open() (err error) {
 			}
 		}
 	}()
-	if s.settings.MemoryLock {
-		if err := lockMemory(); err != nil {
-			return err
-		}
-	}
-	fs, err := s.disk()
+	fs, err := s.openDisk()
 	if err != nil {
 		return err
 	}
-	for _, dir := range []string{s.settings.dir, s.settings.walDir} {
-		if err := fs.MkdirAll(dir); err != nil {
-			return fmt.Errorf("data directory: %w", err)
-		}
-	}
-	s.warnOpenDir()
 	if err := s.openTLS(); err != nil {
 		return err
 	}
