@@ -89,10 +89,10 @@ func (w *World) unstopped() bool {
 }
 
 // remembered tells whether each other member, whatever happens to it, will know
-// that a process on the copy has forgotten something.
+// that a process on the copy has forgotten something. A lone voter asks nobody.
 func (w *World) remembered(n *Node) bool {
 	report, err := wal.Verify(n.copied.fs.Clone(), dataDir)
-	if err != nil {
+	if voters, _ := w.faults.count(w.oracle.config); err != nil || voters < 2 {
 		return false
 	}
 	if w.quorum(&w.oracle.config, func(o *Node) bool { return o == n || o.wipes > 0 }) {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"github.com/holdfast-db/holdfast/mvcc"
+	"github.com/holdfast-db/holdfast/server/auth"
 	"github.com/holdfast-db/holdfast/server/replica"
 	"github.com/holdfast-db/holdfast/server/state"
 )
@@ -32,6 +33,9 @@ func (w *World) checkWritten(o *op, got *state.Result) {
 	if out == nil || !out.applied {
 		w.unsafe("R10 acknowledged writes are in the log", uint8(o.node.id), "%s (%+v) is acknowledged at revision %d without an entry", o.text(), id, got.Revision)
 	}
+	if permissionError(got.Err) {
+		w.count.add("writes denied")
+	}
 	if diff := sameResult(got, &out.result); diff != "" {
 		w.unsafe("C1 writes answer what the log gives", uint8(o.node.id), "%s at index %d: %s", o.details(), out.index, diff)
 	}
@@ -39,6 +43,11 @@ func (w *World) checkWritten(o *op, got *state.Result) {
 		w.unsafe("C1 linearizable", uint8(o.node.id), "%s took effect at revision %d, but %d was told before it was called", o.text(), out.result.Revision, o.floor)
 	}
 	o.revision = got.Revision
+}
+
+// permissionError tells whether a write was refused for who asked for it.
+func permissionError(err error) bool {
+	return err == auth.ErrDenied || err == auth.ErrOldRevision || err == auth.ErrUserEmpty
 }
 
 // checkRead holds a read against the model at the revision of its view (C1,
@@ -51,6 +60,11 @@ func (w *World) checkRead(o *op, view *state.View, applied int64) {
 	}
 	if rev > applied {
 		w.unsafe("C1 no reads from the future", uint8(o.node.id), "%s reads at revision %d, applied anywhere is %d", o.text(), rev, applied)
+	}
+	if o.err = w.mayRead(o, view); o.err != nil {
+		w.count.add("reads denied")
+		o.said = AnswerRefused
+		return
 	}
 	got, err := view.KV.Range(o.query)
 	want := expectRange(w.oracle.model, o.query, rev, view.CompactRevision())

@@ -8,6 +8,12 @@ import "github.com/holdfast-db/holdfast/mvcc"
 // history says what must come next, so one comparison sees most of them: the
 // next event is the next change that matches, no other.
 func (s *watchStream) checkResponse(r *mvcc.WatchResponse) {
+	if r.ID == mvcc.NoWatchID && r.Created && len(s.denied) > 0 {
+		at := s.denied[0]
+		s.denied = s.denied[1:]
+		at.refused("watches denied")
+		return
+	}
 	if r.ID == -1 {
 		for _, at := range s.watchers {
 			if at.created {
@@ -21,6 +27,10 @@ func (s *watchStream) checkResponse(r *mvcc.WatchResponse) {
 		s.broken("W1 responses name their watcher", nil, r, "unknown watcher")
 	}
 	at := s.watchers[r.ID]
+	if r.Canceled && !r.Created && r.CompactRevision == 0 && s.user != "" {
+		at.refused("watches ended by a permission")
+		return
+	}
 	at.recordResponse(r)
 	switch {
 	case r.Created:

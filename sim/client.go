@@ -13,6 +13,7 @@ import (
 type client struct {
 	w      *World
 	id     int
+	user   string // "": no name
 	node   raft.NodeID
 	seq    int
 	values int
@@ -99,7 +100,8 @@ func (c *client) arrive(o *op) {
 		return // lost in a partition
 	}
 	o.life = n.life
-	r := &replica.Request{Done: func(rep replica.Reply) { c.replied(o, rep) }, Lease: o.lease}
+	o.caller = n.caller(c.user)
+	r := &replica.Request{Done: func(rep replica.Reply) { c.replied(o, rep) }, Lease: o.lease, Caller: o.caller}
 	o.request = r
 	switch {
 	case o.write():

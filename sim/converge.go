@@ -23,6 +23,9 @@ func (w *World) converge(p Phase) {
 		}
 		w.runUntil(w.now+w.plan.Converge, w.everyTenMillis(func() bool { return w.count[CountOps] >= opsMin }))
 	}
+	if w.plan.Load.Users && !w.runUntil(w.now+w.plan.Converge, w.everyTenMillis(func() bool { return !w.oracle.model.auth.now().enabled() })) {
+		w.fail(Stuck, "V1 a leader takes writes", 0, "auth is not turned off: %s", w.standing())
+	}
 	w.load.quiet()
 	end := w.now + w.plan.Converge
 	if !w.runUntil(end, w.everyTenMillis(w.converged)) {

@@ -62,7 +62,8 @@
 //   - People (fault_members.go): leadership transfers; learners added, promoted,
 //     demoted, removed; the leader removed; replacements in one joint change.
 //   - Clients (client.go, watcher.go): requests and answers lost, members
-//     switched, slow watchers, streams resumed elsewhere.
+//     switched, slow watchers, streams resumed elsewhere; in some runs they have
+//     names, and an administrator changes what they may (users.go).
 //
 // # What is checked
 //
@@ -77,7 +78,8 @@
 //	M1 equal index, equal state · M2 equality with a model · C1 linearizable ·
 //	C2 reads at a revision · K1 locks · W1–W9 watches · L1–L4 leases · S1 S2 recovery and
 //	transport lose and invent nothing · S3 a failed sync is final · V1 it comes back ·
-//	V2 stable under permanent cuts · V3 bounded terms · V4 bounded work · V5 nobody waits at the end
+//	V2 stable under permanent cuts · V3 bounded terms · V4 bounded work · V5 nobody waits at the end ·
+//	A1 nobody sees what he may not
 //
 // Three things make them strong. The shadow (shadow.go) is what each member must
 // find on its disk, built from completed syncs only: what a member says is

@@ -62,5 +62,6 @@ var marks = []string{
 	CountConfigs, CountTransfers, "members removed",
 	// Clients.
 	CountAcked, CountAmbiguous, "operations refused", "client timeouts", "requests lost on the way", "answers lost on the way",
+	"changes of users and roles", "writes denied", "reads denied", "watches denied", "watches ended by a permission", "secrets compared",
 	"leases expired", "watches cancelled by compaction", "watch progress", "model comparisons",
 }

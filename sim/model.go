@@ -21,6 +21,7 @@ type model struct {
 	changes   []change // all changes ever, in order of revision
 	values    map[string]int
 	leases    map[int64]*modelLease
+	auth      authModel
 }
 
 // version is one state of a key since a revision.
@@ -46,7 +47,7 @@ type modelLease struct {
 }
 
 func newModel() *model {
-	return &model{rev: 1, compact: -1, keys: map[string][]version{}, values: map[string]int{}, leases: map[int64]*modelLease{}}
+	return &model{rev: 1, compact: -1, keys: map[string][]version{}, values: map[string]int{}, leases: map[int64]*modelLease{}, auth: newAuthModel()}
 }
 
 // at returns the state of a key at a revision, nil if it did not exist.

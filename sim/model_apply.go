@@ -7,12 +7,16 @@ import (
 	"sort"
 
 	"github.com/holdfast-db/holdfast/mvcc"
+	"github.com/holdfast-db/holdfast/server/auth"
 	"github.com/holdfast-db/holdfast/server/state"
 )
 
 // apply runs one command by the model's own rules. term is the entry's.
 func (m *model) apply(c *state.Encoded, body state.Body, term uint64) state.Result {
-	r := m.run(c, body, term)
+	r := state.Result{Err: m.permit(c.Caller, body)}
+	if r.Err == nil {
+		r = m.run(c, body, term)
+	}
 	r.Revision = m.rev
 	return r
 }
@@ -36,6 +40,8 @@ func (m *model) run(c *state.Encoded, body state.Body, term uint64) state.Result
 		return m.applyRevoke(b, c.Term != term)
 	case *state.MemberAttributesRequest, *state.LeaseCheckpointRequest, *state.AlarmRequest:
 		return state.Result{} // no effect on what the model keeps
+	case auth.Change:
+		return state.Result{Err: m.changeAuth(b)}
 	default:
 		panic(fmt.Sprintf("sim: command %T", body))
 	}

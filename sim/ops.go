@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/holdfast-db/holdfast/mvcc"
+	"github.com/holdfast-db/holdfast/server/auth"
 	"github.com/holdfast-db/holdfast/server/replica"
 	"github.com/holdfast-db/holdfast/server/state"
 )
@@ -26,6 +27,7 @@ const (
 	opRevoke
 	opKeepAlive
 	opTimeToLive
+	opAuth  // the administrator's
 	opKinds // count
 )
 
@@ -49,6 +51,7 @@ var opTable = [opKinds]struct {
 	opRevoke:       {"lease revoke", 2, true},
 	opKeepAlive:    {"lease keep-alive", 5, true},
 	opTimeToLive:   {"lease time-to-live", 1, true},
+	opAuth:         {"change of users or roles", 0, false},
 }
 
 // Answer tells how an operation ended for its client.
@@ -78,6 +81,8 @@ type op struct {
 	body  state.Body         // writes
 	query *mvcc.RangeRequest // reads
 	lease int64
+	// caller is who the member's gate took the client for.
+	caller auth.Caller
 
 	// floor is the largest revision that any client had been told of when
 	// this operation was called: a linearizable answer is at least as new.

@@ -150,6 +150,9 @@ func (o *oracle) command(e *raft.Entry, c *state.Encoded, body state.Body) {
 func (o *oracle) run(e *raft.Entry, c *state.Encoded, body state.Body) state.Result {
 	before := len(o.model.changes)
 	r := o.model.apply(c, body, uint64(e.Term))
+	if c.ID.Seq != 0 {
+		o.w.checkSecrets(c.Caller, &r)
+	}
 	if _, ok := body.(*state.LeaseRevokeRequest); ok {
 		o.noteEnding(uint64(e.Index), before)
 	}

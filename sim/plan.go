@@ -119,6 +119,8 @@ type LoadKnobs struct {
 	WatchCredit   int
 	SlowWatcher   int64 // µs to digest a response
 	Weights       [opKinds]int
+	// Users: the clients have names, and what they may is changed under way.
+	Users bool
 }
 
 // newPlan draws a plan. The order of the draws is part of the replay promise.
@@ -149,6 +151,9 @@ func newPlan(o Options) Plan {
 		p.ClockPPM = pick[int64](d, 500, 10_000, 100_000)
 	}
 	p.ReplaceDamaged, p.BeyondBudget = d.percent(60), d.percent(6)
+	if p.Load.Users = d.percent(30); p.Load.Users {
+		p.Load.Lockers = 0 // they need all their answers
+	}
 	p.restrict(o.Faults)
 	return p
 }

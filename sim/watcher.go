@@ -6,6 +6,7 @@ import (
 
 	"github.com/holdfast-db/holdfast/linearizability"
 	"github.com/holdfast-db/holdfast/mvcc"
+	"github.com/holdfast-db/holdfast/server/auth"
 	"github.com/holdfast-db/holdfast/server/replica"
 )
 
@@ -20,6 +21,10 @@ type watchStream struct {
 	opened   uint64 // numbers the connections
 	watchers []*watcher
 	arrives  int64 // responses of a stream arrive in order
+	user     string
+	// asked are the watchers whose creation the member has not answered yet, denied
+	// those whose refusal is on its way; both in order.
+	asked, denied []*watcher
 }
 
 // watcher is one watch and its progress through history.
@@ -37,6 +42,7 @@ type watcher struct {
 	partial bool
 	heard   int64 // largest revision in a response of this connection
 	record  *linearizability.Watch
+	session watchSession
 	// waiting is the revision that it waits for, since when and on which connection.
 	waiting, since int64
 	waitsOn        uint64
@@ -95,7 +101,7 @@ func (s *watchStream) open() {
 	}
 	s.node = n
 	s.id = mvcc.StreamID(s.opened*100 + uint64(s.index))
-	s.arrives = w.now
+	s.arrives, s.asked, s.denied = w.now, nil, nil
 	opened := s.opened
 	n.enqueue(replica.WatchOpenEvent{Stream: s.id, Sink: func(rs []mvcc.WatchResponse) { s.sink(opened, rs) }})
 	n.enqueue(replica.WatchGrantEvent{Stream: s.id, Credit: mvcc.Credit{
@@ -116,7 +122,17 @@ func (s *watchStream) create(at *watcher) {
 		at.rewind()
 	}
 	at.recordWatch(&q)
-	s.node.enqueue(replica.WatchCreateEvent{Stream: s.id, Request: q})
+	if !s.node.up {
+		return // the connection's end is on its way
+	}
+	create := replica.WatchCreateEvent{Stream: s.id, Request: q}
+	if s.user != "" {
+		a := s.node.authNow()
+		create.Session = stateOf(s.node.rep).Auth().Session(auth.Caller{Name: s.user})
+		at.session = watchSession{user: s.user, since: a.users[s.user].since, enabledAt: a.enabledAt}
+		s.asked = append(s.asked, at)
+	}
+	s.node.enqueue(create)
 }
 
 // rewind drops the fragments of a revision that was not delivered whole.
@@ -151,6 +167,7 @@ func (s *watchStream) sink(opened uint64, responses []mvcc.WatchResponse) {
 	if s.opened != opened {
 		return // closed by the client, not yet by the member
 	}
+	s.overheard(responses)
 	batch := append([]mvcc.WatchResponse(nil), responses...)
 	s.arrives = max(s.arrives, w.load.answering+w.load.travel())
 	n.later(w.load.answering-w.now, whatWatch, func() {

@@ -48,8 +48,12 @@ func (l *workload) start() {
 	}
 	l.startEager()
 	l.startLockers()
+	l.startUsers()
 	for i := range l.w.plan.Load.Watchers {
 		s := newWatchStream(l.w, i)
+		if l.w.plan.Load.Users {
+			s.user = userName(i)
+		}
 		l.streams = append(l.streams, s)
 		s.reconnect(0)
 	}

@@ -19,3 +19,16 @@ var lifeMutants = []mutant{
 		{"raft/progress.go", "	if n.marks.disowned(id) {\n		return 0\n	}\n", ""},
 	}, tests: "./raft"},
 }
+
+// secretMutants let somebody see what he may not.
+var secretMutants = []mutant{
+	{id: "69c", name: "a watch goes on though its permission is gone", edits: []edit{
+		{"server/replica/apply_watch.go", "		if err := v.Still(a.sessions[stream], key, end); err != nil {\n			return err.Error()\n		}\n", ""},
+	}},
+	{id: "69d", name: "what a user may is decided by the name alone, at whatever revision he came with", edits: []edit{
+		{"server/auth/view.go", "	if c.Revision < v.revision {\n		return ErrOldRevision\n	}\n", ""},
+	}},
+	{id: "69e", name: "a put may tie a key to a lease of others' keys", edits: []edit{
+		{"server/state/permit.go", "		if err := p.lease(auth.Write, b.Lease); err != nil {\n			return err\n		}\n", ""},
+	}},
+}
