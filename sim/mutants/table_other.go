@@ -10,10 +10,10 @@ var otherMutants = []mutant{
 	}, tests: "./server/api"},
 	{id: "69a", name: "the operations inside an inner transaction are not checked for permission", edits: []edit{
 		{"server/state/permit.go", "		return p.txn(op.Txn)\n", "		return nil\n"},
-	}, tests: "./server/state"},
+	}},
 	{id: "69b", name: "the value before a put is told without the permission to read", edits: []edit{
 		{"server/state/permit.go", "	if b.PrevKV {\n		return p.keys(auth.Read, b.Key, nil)\n	}\n	return nil\n}\n\nfunc (p permitter) delete", "	return nil\n}\n\nfunc (p permitter) delete"},
-	}, tests: "./server/state"},
+	}},
 	{id: "71", name: "a snapshot and the heartbeats go through one queue", edits: []edit{
 		{"transport/tcp/link.go", "	guest    bool // under t.mu\n	stats    linkStats\n", "	guest    bool // under t.mu\n	stats    linkStats\n	turn     sync.Mutex\n"},
 		{"transport/tcp/link.go", "			err = c.stream.send(batch...)\n", "			l.turn.Lock()\n			err = c.stream.send(batch...)\n			l.turn.Unlock()\n"},
