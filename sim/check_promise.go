@@ -35,6 +35,21 @@ func (n *Node) checkPromise(to raft.NodeID, frame []byte) {
 			n.w.unsafe("R7 acknowledged entries are durable", uint8(n.id), "acknowledges %d to n%d, durable is %s", m.Match, to, n.shadow.text())
 		}
 		n.checkSameEntry(&m, to)
+	case raft.TimeoutNow:
+		n.checkOrder(&m, to)
+	}
+}
+
+// checkOrder is a part of V1: who is ordered to take over has all that the leader
+// has, or it would depose the leader and lose the election (thesis §3.10).
+func (n *Node) checkOrder(m *raft.Message, to raft.NodeID) {
+	node, other := raftOf(n.rep), n.w.node(to)
+	if node.Role() != raft.Leader || node.Term() != m.Term || other == nil || other.lost() || other.damaged {
+		return
+	}
+	if last := endOf(node); !other.kept().holds(last) {
+		n.w.fail(Stuck, "V1 who is to take over can win", uint8(n.id), "n%d is ordered to take over in term %d, has %s, the leader's log ends at %v",
+			to, m.Term, other.kept().text(), last)
 	}
 }
 

@@ -32,7 +32,7 @@ type hunter struct {
 
 // hunt judges one mutant. The error tells that it could not be judged.
 func (h *hunter) hunt(m *mutant) (o outcome, err error) {
-	o = outcome{Mutant: m.id, Name: m.name, Harmless: m.harmless, Waits: m.waits, Change: m.print(), Code: h.code}
+	o = outcome{Mutant: m.id, Name: m.name, Harmless: m.harmless, Waits: m.waits, Faults: m.faults, Change: m.print(), Code: h.code}
 	dir, err := os.MkdirTemp("", "holdfast-mutant-")
 	if err != nil {
 		return o, err
@@ -84,7 +84,11 @@ func (h *hunter) simulate(ctx context.Context, m *mutant, overlay, dir string, o
 	if err != nil {
 		return err
 	}
-	out, err := exec.CommandContext(ctx, binary, "1", fmt.Sprint(h.seeds), patience.String()).Output()
+	args := []string{"1", fmt.Sprint(h.seeds), patience.String()}
+	if m.faults != "" {
+		args = append(args, m.faults)
+	}
+	out, err := exec.CommandContext(ctx, binary, args...).Output()
 	if unreadable := readVerdicts(out, o); unreadable != nil {
 		return fmt.Errorf("mutant %s: %w", m.id, unreadable)
 	}

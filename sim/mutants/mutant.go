@@ -20,6 +20,10 @@ type mutant struct {
 	// tests is the package whose tests must fail where the simulator can't see
 	// the mistake; then it isn't asked.
 	tests string
+	// faults, if not empty, are the only ones that the simulator lets happen,
+	// separated by commas: the situation that shows the mistake is rare where
+	// everything else breaks too. The table says so.
+	faults string
 	// harmless is why no check can tell the mutant from the original; it is then
 	// only applied, not run.
 	harmless string
@@ -57,6 +61,9 @@ func (m *mutant) print() string {
 		fmt.Fprintf(h, "%q %q %q\n", e.file, e.old, e.new)
 	}
 	fmt.Fprintf(h, "%q", m.tests)
+	if m.faults != "" {
+		fmt.Fprintf(h, "%q", m.faults)
+	}
 	return fmt.Sprintf("%08x", h.Sum32())
 }
 

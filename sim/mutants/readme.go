@@ -76,6 +76,9 @@ func bare(o *outcome) string {
 		return "nothing, so far"
 	}
 	text := verdictText(o)
+	if o.Faults != "" {
+		text += " (only " + strings.ReplaceAll(o.Faults, ",", ", ") + ")"
+	}
 	for _, title := range [...]string{"killed by ", "harmless: ", "waits for "} {
 		text = strings.TrimPrefix(text, title)
 	}

@@ -26,6 +26,8 @@ type outcome struct {
 	Seconds  float64 `json:"seconds"`
 	Harmless string  `json:"harmless,omitempty"`
 	Waits    string  `json:"waits_for,omitempty"`
+	// Faults are the only ones that happened, if not all did.
+	Faults string `json:"faults,omitempty"`
 	// Change and Code identify the mutant's edits and the code that they were
 	// made in.
 	Change string `json:"change,omitempty"`

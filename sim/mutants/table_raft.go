@@ -74,7 +74,7 @@ var raftMutants = []mutant{
 		"begins below it is cut there, and above it there is nothing committed"},
 	{id: "13a", name: "a follower's commit index isn't bounded by what the leader sent", edits: []edit{
 		{"raft/append.go", "n.advanceCommit(min(m.Commit, last))", "n.advanceCommit(min(m.Commit, n.log.last()))"},
-	}},
+	}, tests: "./raft"},
 	{id: "13b", name: "a heartbeat tells a commit index beyond what the member has", edits: []edit{
 		{"raft/replicate.go", "		commit := min(p.match, n.log.commit)", "		commit := n.log.commit"},
 		{"raft/append.go", "	n.advanceCommit(m.Commit)\n", "	n.advanceCommit(min(m.Commit, n.log.last()))\n"},
@@ -91,7 +91,7 @@ var raftMutants = []mutant{
 	}},
 	{id: "15b", name: "a log that disagrees at the leader's first entry is probed for ever", edits: []edit{
 		{"raft/replicate.go", "	p.probe(min(agree.Index, below) + 1)\n", "	p.probe(min(agree.Index, m.Hint.Index) + 1)\n"},
-	}},
+	}, faults: "overtaken-leader"},
 	{id: "16", name: "a request for a pre-vote raises the term", edits: []edit{
 		{"raft/dispatch.go", "		return true // asks about a term that nobody has begun", "		break"},
 	}},
@@ -131,7 +131,7 @@ var readMutants = []mutant{
 	}},
 	{id: "24c", name: "reads join the round that is under way", edits: []edit{
 		{"server/replica/reads.go", "	if q.active || len(q.waiting) == 0 || c.leader == 0 {\n		return\n	}", "	if q.active && c.role == raft.Leader {\n		q.round, q.waiting = append(q.round, q.waiting...), nil\n	}\n	if q.active || len(q.waiting) == 0 || c.leader == 0 {\n		return\n	}"},
-	}},
+	}, faults: "paused-leader"},
 	{id: "24d", name: "a read is answered before its index is applied", edits: []edit{
 		{"server/replica/apply.go", "uint64(a.ready[n].Index) <= a.state.AppliedIndex() {", "uint64(a.ready[n].Index) <= a.state.AppliedIndex()+1 {"},
 	}},

@@ -19,10 +19,10 @@ var logMutants = []mutant{
 	}},
 	{id: "39", name: "a block of zeros ends the log", edits: []edit{
 		{"wal/scan.go", "		b := im.block(i)\n		if h, ok := decodeHeader(b, salt); ok && h.pos == (Pos{im.seq, i}) {", "		b := im.block(i)\n		if binary.LittleEndian.Uint64(b) == 0 {\n			break\n		}\n		if h, ok := decodeHeader(b, salt); ok && h.pos == (Pos{im.seq, i}) {"},
-	}},
+	}, tests: "./wal"},
 	{id: "40", name: "an entry's CRC covers neither type nor index", edits: []edit{
 		{"raft/codec.go", "	head[0] = byte(e.Type)\n	binary.LittleEndian.PutUint64(head[1:], uint64(e.Index))\n", ""},
-	}},
+	}, tests: "./raft"},
 	{id: "41", name: "what a recycled segment held before is taken for the log", edits: []edit{
 		{"wal/header.go", "le.Uint64(b) != batchMagic^salt || ", ""},
 		{"wal/scan.go", "ok && h.pos == (Pos{im.seq, i}) {", "ok && h.pos.Block == i {"},
@@ -35,10 +35,10 @@ var logMutants = []mutant{
 	{id: "43", name: "both twins of super are written before one sync", edits: []edit{
 		{"wal/superfile.go", "	if w.at%2 == 1 {", "	if w.at >= 2 {"},
 		{"wal/superfile.go", "uint32(w.super.version%2)+uint32(w.at))", "uint32(w.super.version%2)+uint32(2*w.at))"},
-	}},
+	}, tests: "./wal"},
 	{id: "45", name: "a full disk is overlooked when a segment is allocated", edits: []edit{
 		{"wal/segment.go", "	return p.file.Allocate(p.size)\n}\n\n// fit", "	_ = p.file.Allocate(p.size)\n	return nil\n}\n\n// fit"},
-	}},
+	}, tests: "./wal"},
 }
 
 var snapshotMutants = []mutant{
@@ -56,7 +56,7 @@ var snapshotMutants = []mutant{
 	}},
 	{id: "47a", name: "the log moves its start while its own tail lacks the snapshot's end", edits: []edit{
 		{"server/replica/snapshots.go", "s.ready != nil && !s.compacting && c.node.PersistedIndex() >= s.ready.meta.Last.Index {", "s.ready != nil && !s.compacting {"},
-	}},
+	}, faults: "disk-full,slow-disk"},
 	{id: "47b", name: "segments are recycled before super names the new start", edits: []edit{
 		{"wal/compact.go", "	l.stats.BytesSinceSnapshot = 0\n", "	for len(l.segments) > 1 && l.segments[0].seq < l.super.start {\n		l.retire(0, 1)\n	}\n	l.stats.BytesSinceSnapshot = 0\n"},
 	}},
@@ -84,7 +84,7 @@ var snapshotMutants = []mutant{
 	}},
 	{id: "51", name: "a received block's hash is not compared", edits: []edit{
 		{"snapshot/receiver.go", "blockHash(c.hash, b[:blockHeaderBytes-hashBytes], b[blockHeaderBytes:n]) != h.hash {", "blockHash(c.hash, b[:blockHeaderBytes-hashBytes], b[blockHeaderBytes:n]) != h.hash && false {"},
-	}},
+	}, tests: "./snapshot"},
 	{id: "51b", name: "a snapshot that its sender can't read is offered again and again", edits: []edit{
 		{"server/replica/snapshots.go", "	s.rotten = s.rotten || ev.Unreadable && ev.Last == s.newest.Last // else it was retired meanwhile\n", ""},
 	}, tests: "./server/replica"},

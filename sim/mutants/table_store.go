@@ -110,7 +110,7 @@ var leaseMutants = []mutant{
 	}},
 	{id: "67c", name: "the start of a keep-alive's round is read on the wrong clock", edits: []edit{
 		{"server/replica/apply.go", "		ev.Start = a.fromCore(ev.Start, ev.Now)\n", ""},
-	}},
+	}, faults: "stall-actor"},
 	{id: "67a", name: "leases run out at half their time", edits: []edit{
 		{"server/replica/apply_leases.go", "	return uint64(max(seconds, 0))*perSecond + uint64(a.cfg.LateTicks)\n", "	return uint64(max(seconds, 0))*perSecond/2 + uint64(a.cfg.LateTicks)\n"},
 	}},

@@ -216,6 +216,8 @@ func TestHeartbeatsPassSnapshot(t *testing.T) {
 	a, b := start(t, 1, loopback), start(t, 2, loopback)
 	offer, data := snapshot(50 * chunkBytesMax)
 	slow := make(chan struct{})
+	release := sync.OnceFunc(func() { close(slow) })
+	t.Cleanup(release) // or a test that fails would hang
 	sink := &memorySink{write: func(have int) error {
 		if have == chunkBytesMax {
 			<-slow
@@ -230,7 +232,7 @@ func TestHeartbeatsPassSnapshot(t *testing.T) {
 	for i := range 20 {
 		a.say(b, strings.Repeat("beat", i+1))
 	}
-	close(slow)
+	release()
 	if err := <-sent; err != nil || !bytes.Equal(sink.data, data) {
 		t.Errorf("the snapshot: %d bytes, %v", len(sink.data), err)
 	}
