@@ -183,6 +183,7 @@ func (b *backend) Limits() api.Limits {
 		ElectionMS:      int64(b.settings.ElectionMS),
 		StrictReconfig:  b.settings.StrictReconfigCheck,
 		LearnersMax:     uint64(max(b.settings.MaxLearners, 0)),
+		LearnerWatch:    b.settings.LearnerWatch,
 	}
 }
 

@@ -106,6 +106,8 @@ type Config struct {
 	// StrictReconfigCheck refuses changes of members that could cost the quorum.
 	StrictReconfigCheck bool
 	MaxLearners         int
+	// LearnerWatch lets this member serve watches while it is a learner.
+	LearnerWatch bool
 	// ForceNewCluster makes a cluster of this member alone, with its data.
 	ForceNewCluster bool
 

@@ -257,3 +257,37 @@ func TestJoinRefused(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A learner serves watches if it is told to; nobody else may see more of it.
+func TestLearnerWatch(t *testing.T) {
+	for _, serves := range []bool{false, true} {
+		c := newCluster(t, 1)
+		first := c.client()
+		ctx := within(t, 30*time.Second)
+		i := c.lay()
+		c.configs[i].LearnerWatch = serves
+		if _, err := first.MemberAddAsLearner(ctx, []string{c.configs[i].InitialAdvertisePeerURLs}); err != nil {
+			t.Fatal(err)
+		}
+		c.start(i)
+		c.ready(i)
+		events := c.client(i).Watch(ctx, "k", clientv3.WithRev(1))
+		put, err := first.Put(ctx, "k", "v")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := <-events
+		if !serves {
+			if err := got.Err(); rpctypes.Error(err) != rpctypes.Error(rpctypes.ErrGRPCNotSupportedForLearner) {
+				t.Errorf("%+v", got)
+			}
+			continue
+		}
+		if got.Err() != nil || len(got.Events) != 1 || got.Events[0].Kv.ModRevision != put.Header.Revision {
+			t.Errorf("%+v, want revision %d", got, put.Header.Revision)
+		}
+		if _, err := c.client(i).Get(ctx, "k"); rpctypes.Error(err) != rpctypes.Error(rpctypes.ErrGRPCNotSupportedForLearner) {
+			t.Errorf("a linearizable read: %v", err)
+		}
+	}
+}

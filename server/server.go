@@ -362,6 +362,7 @@ func (s *Server) replicaConfig(fs disk.FS) replica.Config {
 		c.Sync = wal.Policy{Mode: wal.SyncNone}
 	}
 	c.CatchUpEntries = int(set.CatchUpEntries)
+	c.PriorityRevoke = set.gates["PriorityRequest"]
 	c.AuthChanged, c.TokenAssigned = s.warden.auth.Store, s.warden.tokens.Assigned
 	c.WatchFragmentBytes = set.requestBytesMax() + grpcOverheadBytes
 	c.LoadRunner = func(task func()) (wait func()) {

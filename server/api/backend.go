@@ -133,4 +133,6 @@ type Limits struct {
 	// StrictReconfig refuses changes of members that could cost the quorum.
 	StrictReconfig bool
 	LearnersMax    uint64
+	// LearnerWatch lets a learner serve watches, as serializable as its reads.
+	LearnerWatch bool
 }

@@ -21,6 +21,8 @@ type Guard struct {
 	backend  Backend
 	election time.Duration
 	gate     gate
+	// learnerWatch: see Limits.
+	learnerWatch bool
 
 	mu      sync.Mutex
 	streams map[*context.CancelCauseFunc]struct{}
@@ -34,6 +36,8 @@ func NewGuard(b Backend) *Guard {
 		election: time.Duration(limits.ElectionMS) * time.Millisecond,
 		gate:     gate{backend: b, certUsers: limits.CertUsers},
 		streams:  map[*context.CancelCauseFunc]struct{}{},
+
+		learnerWatch: limits.LearnerWatch,
 	}
 }
 

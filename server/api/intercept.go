@@ -33,8 +33,7 @@ func (g *Guard) Unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, 
 
 // Stream is the interceptor that all streams pass.
 func (g *Guard) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-	if g.backend.Head().Learner && info.FullMethod != pb.Maintenance_Snapshot_FullMethodName &&
-		info.FullMethod != healthpb.Health_Watch_FullMethodName {
+	if g.backend.Head().Learner && !g.learnerStreams(info.FullMethod) {
 		return rpctypes.ErrGRPCNotSupportedForLearner
 	}
 	needsLeader, err := g.Check(ss.Context())
@@ -54,6 +53,18 @@ func (g *Guard) Stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInf
 		ss = &guardedStream{ServerStream: ss, ctx: ctx, gate: g.gate}
 	}
 	return handler(srv, ss)
+}
+
+// learnerStreams tells which streams a learner serves. Watches only as an option:
+// its events are right and in order, and may come late without bound.
+func (g *Guard) learnerStreams(method string) bool {
+	switch method {
+	case pb.Maintenance_Snapshot_FullMethodName, healthpb.Health_Watch_FullMethodName:
+		return true
+	case pb.Watch_Watch_FullMethodName:
+		return g.learnerWatch
+	}
+	return false
 }
 
 // guardedStream is a stream whose context the guard can end, and on which nothing

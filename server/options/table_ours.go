@@ -8,6 +8,9 @@ func ours() []Option {
 		{Name: "hardened", Help: "Limits stricter than etcd's: TLS 1.3 unless an older version or cipher suites are asked for, 1000 streams on a " +
 			"connection, 16 KiB of header, 20 s for a client that takes nothing, 128 MiB of response, no reverse DNS in the check of peers' certificates.",
 			bind: truth(func(c *server.Config) *bool { return &c.Hardened })},
+		{Name: "learner-watch",
+			Help: "Serve watches while this member is a learner: events are right and in order, but may come late. etcd's learners refuse them.",
+			bind: truth(func(c *server.Config) *bool { return &c.LearnerWatch })},
 		{Name: "response-memory-bytes",
 			Help: "Bytes that responses to clients may hold together while they are put together and sent; who asks for much then waits for its turn.",
 			bind: natural64(func(c *server.Config) *uint64 { return &c.ResponseMemoryBytes })},

@@ -52,6 +52,8 @@ type Config struct {
 	// ApplyGapMax: with more committed entries than this not yet applied, new
 	// requests are refused with ErrTooManyRequests.
 	ApplyGapMax int
+	// PriorityRevoke lets revocations of leases pass up to twice that.
+	PriorityRevoke bool
 	// ApplyBytesMax bounds what is handed to the apply actor at a time.
 	ApplyBytesMax int
 

@@ -438,6 +438,36 @@ func TestOverload(t *testing.T) {
 	c.leader().mustPut("b", "2")
 }
 
+// While the apply actor is behind, the end of a lease passes others, if it is to,
+// up to twice the gap; on the leader and from a follower alike.
+func TestRevocationsPass(t *testing.T) {
+	for _, priority := range []bool{false, true} {
+		c := newCluster(t, 3, func(cfg *Config) { cfg.ApplyGapMax, cfg.PriorityRevoke = 100, priority })
+		core := c.leader().r.Core
+		for range 300 {
+			c.leader().mustPut("a", "1")
+		}
+		put := write(&mvcc.PutRequest{Key: []byte("a")})
+		revoke := write(&state.LeaseRevokeRequest{ID: 1})
+		for _, tt := range []struct {
+			gap         raft.Index
+			put, revoke bool
+		}{{100, true, true}, {101, false, priority}, {200, false, priority}, {201, false, false}} {
+			core.applied = core.node.Commit() - tt.gap
+			if got := core.admit(put) == nil; got != tt.put || got != (core.admitForeign(Write, put.Body) == answerOK) {
+				t.Errorf("priority %t, gap %d: put admitted: %t", priority, tt.gap, got)
+			}
+			if got := core.admit(revoke) == nil; got != tt.revoke || got != (core.admitForeign(Write, revoke.Body) == answerOK) {
+				t.Errorf("priority %t, gap %d: revocation admitted: %t", priority, tt.gap, got)
+			}
+			if core.admit(&Request{Kind: Read}) == nil != tt.put {
+				t.Errorf("priority %t, gap %d: read", priority, tt.gap)
+			}
+		}
+		core.applied = core.node.Commit()
+	}
+}
+
 // Questions to a leader that doesn't answer count too.
 func TestOverloadOfQuestions(t *testing.T) {
 	c := newCluster(t, 3, func(cfg *Config) { cfg.PendingMax = 10 })

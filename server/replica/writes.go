@@ -40,7 +40,7 @@ func (c *Core) submit(r *Request) {
 		c.transfer(r)
 		return
 	}
-	if err := c.admit(); err != nil {
+	if err := c.admit(r); err != nil {
 		r.Done(Reply{Err: err})
 		return
 	}
@@ -89,8 +89,8 @@ func (c *Core) unnumber(rs []*Request) {
 // applied (etcd: "too many requests"), or too many requests waiting here. The
 // window of unanswered sequence numbers stays below what state remembers of
 // each member, so that a repeated command is always recognised.
-func (c *Core) admit() error {
-	if int64(c.node.Commit())-int64(c.applied) > int64(c.cfg.ApplyGapMax) {
+func (c *Core) admit(r *Request) error {
+	if c.overloaded(r.Kind, r.Body) {
 		return ErrTooManyRequests
 	}
 	unanswered := int(c.origin.Seq+1-c.pendingFrom) + len(c.writes.own) + len(c.writes.reconfigure)
@@ -99,6 +99,17 @@ func (c *Core) admit() error {
 		return ErrTooManyRequests
 	}
 	return nil
+}
+
+// overloaded tells that too much is committed and not yet applied for one more
+// request. With PriorityRevoke the end of a lease gets twice the room (etcd's
+// PriorityRequest): keys whose owner is gone must not stay because others write.
+func (c *Core) overloaded(kind RequestKind, body []byte) bool {
+	gap, room := int64(c.node.Commit())-int64(c.applied), int64(c.cfg.ApplyGapMax)
+	if gap > room && c.cfg.PriorityRevoke && kind == Write && state.IsLeaseRevoke(body) {
+		room *= 2
+	}
+	return gap > room
 }
 
 // makesRoom tells the commands that are admitted while the log's disk is full:
@@ -264,8 +275,8 @@ func (c *Core) frame(ev FrameEvent, out *Output) {
 
 // forwarded takes the requests of another member's clients.
 func (c *Core) forwarded(from raft.NodeID, f *forwardBatch) {
-	refuse := c.admitForeign()
 	for _, it := range f.items {
+		refuse := c.admitForeign(it.kind, it.body)
 		id := state.RequestID{Member: uint64(from), Incarnation: f.incarnation, Boot: f.boot, Seq: it.seq}
 		switch {
 		case refuse != answerOK:
@@ -289,11 +300,11 @@ func (c *Core) forwarded(from raft.NodeID, f *forwardBatch) {
 	}
 }
 
-func (c *Core) admitForeign() answerCode {
+func (c *Core) admitForeign(kind RequestKind, body []byte) answerCode {
 	if c.node.Role() != raft.Leader {
 		return answerNotLeader
 	}
-	if int64(c.node.Commit())-int64(c.applied) > int64(c.cfg.ApplyGapMax) {
+	if c.overloaded(kind, body) {
 		return answerTooMany
 	}
 	return answerOK

@@ -194,3 +194,8 @@ func (r *reader) checkpoints() []LeaseCheckpoint {
 	}
 	return list
 }
+
+// IsLeaseRevoke tells whether an encoded body ends a lease.
+func IsLeaseRevoke(encoded []byte) bool {
+	return len(encoded) > 0 && bodyKind(encoded[0]) == kindLeaseRevoke
+}
