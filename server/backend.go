@@ -150,10 +150,17 @@ func (b *backend) View(ctx context.Context, linearizable bool) (*state.View, err
 // KeepAlive implements api.Backend.
 func (b *backend) KeepAlive(ctx context.Context, lease int64) (ttl int64, err error) {
 	reply, err := b.ask(ctx, replica.Request{Kind: replica.KeepAlive, Lease: lease})
-	if err == nil && reply.TTL > 0 {
-		b.metrics.leasesRenewed.Inc()
+	if err != nil || reply.TTL <= 0 {
+		return reply.TTL, err
 	}
-	return reply.TTL, err
+	if reply.GrantedTTL == 0 {
+		taken := &state.LeaseCheckpointRequest{Checkpoints: []state.LeaseCheckpoint{{ID: lease}}}
+		if _, err := b.Propose(ctx, taken); err != nil {
+			return 0, err
+		}
+	}
+	b.metrics.leasesRenewed.Inc()
+	return reply.TTL, nil
 }
 
 // TimeToLive implements api.Backend.

@@ -162,6 +162,8 @@ type Config struct {
 	fs disk.FS
 	// names replaces DNS, in tests.
 	names nameService
+	// leaseCheckpoints replaces the time between checkpoints of leases, in tests.
+	leaseCheckpoints time.Duration
 	// handshakeTimeout replaces the constant of that name, in tests.
 	handshakeTimeout time.Duration
 }

@@ -362,6 +362,9 @@ func (s *Server) replicaConfig(fs disk.FS) replica.Config {
 		c.Sync = wal.Policy{Mode: wal.SyncNone}
 	}
 	c.CatchUpEntries = int(set.CatchUpEntries)
+	if set.gates["LeaseCheckpoint"] {
+		c.CheckpointTicks = int(set.checkpointInterval().Milliseconds() / TickMS)
+	}
 	c.PriorityRevoke = set.gates["PriorityRequest"]
 	c.AuthChanged, c.TokenAssigned = s.warden.auth.Store, s.warden.tokens.Assigned
 	c.WatchFragmentBytes = set.requestBytesMax() + grpcOverheadBytes

@@ -209,6 +209,15 @@ func (s *settings) parseGates() (err error) {
 	return nil
 }
 
+// checkpointInterval is the time between two checkpoints of a lease, etcd's unless
+// a test has set another.
+func (s *settings) checkpointInterval() time.Duration {
+	if s.leaseCheckpoints > 0 {
+		return s.leaseCheckpoints
+	}
+	return 5 * time.Minute
+}
+
 // leaseTTLMin is the shortest lease in seconds: one and a half elections, so
 // that a lease outlives the choice of a leader who can renew it.
 func (s *settings) leaseTTLMin() int64 { return (int64(s.ElectionMS)*3/2 + 999) / 1000 }

@@ -52,6 +52,9 @@ type Config struct {
 	// ApplyGapMax: with more committed entries than this not yet applied, new
 	// requests are refused with ErrTooManyRequests.
 	ApplyGapMax int
+	// CheckpointTicks is the time between two checkpoints of a lease; 0: none are
+	// made. Those that others made count all the same.
+	CheckpointTicks int
 	// PriorityRevoke lets revocations of leases pass up to twice that.
 	PriorityRevoke bool
 	// ApplyBytesMax bounds what is handed to the apply actor at a time.
@@ -315,7 +318,10 @@ type Reply struct {
 	Result *state.Result // Write, Reconfigure, ChangeMember
 	View   *state.View   // Read
 	// TTL is what remains of the lease, in seconds; -1: there is no such lease.
-	TTL        int64
+	TTL int64
+	// GrantedTTL is what the lease was granted for. After a KeepAlive 0: a
+	// checkpoint stands, which must be taken back (a LeaseCheckpointRequest with 0)
+	// before the client may rely on the TTL.
 	GrantedTTL int64
 	Term       raft.Term
 }

@@ -25,9 +25,10 @@ type Apply struct {
 	origin   state.RequestID // this member, incarnation and boot
 	now      uint64          // ticks that came since start; not the core's (fromCore)
 
-	pending pending
-	ready   []readyEvent // answered once their index is applied, in order
-	lessor  lessor
+	pending     pending
+	ready       []readyEvent // answered once their index is applied, in order
+	lessor      lessor
+	checkpoints checkpoints
 	// leadTerm is the term this member leads in according to the core; the
 	// lessor follows once an entry of that term is applied.
 	leadTerm raft.Term
@@ -251,6 +252,7 @@ func (a *Apply) tick(out *Output) {
 	}
 	a.expireReady()
 	a.expireLeases(out)
+	a.checkpointLeases(out)
 	a.tickWatch()
 }
 

@@ -12,6 +12,7 @@ func (a *Apply) checkLead() {
 		return
 	}
 	a.lessor.lead(a.leadTerm)
+	a.checkpoints.wait(a.now, uint64(a.cfg.CheckpointTicks))
 	grace := uint64(a.cfg.ElectionTicks)
 	a.state.AscendLeases(func(l state.Lease) bool {
 		a.lessor.set(l.ID, a.now+a.life(l.RemainingTTL())+grace)
@@ -54,7 +55,11 @@ func (a *Apply) keepAlive(id int64, round *readyEvent) Reply {
 		return Reply{TTL: -1, Term: round.Term}
 	}
 	a.lessor.extend(id, round.Start+a.life(lease.TTL))
-	return Reply{TTL: lease.TTL, GrantedTTL: lease.TTL, Term: round.Term}
+	reply := Reply{TTL: lease.TTL, GrantedTTL: lease.TTL, Term: round.Term}
+	if lease.Remaining > 0 {
+		reply.GrantedTTL = 0
+	}
+	return reply
 }
 
 // timeToLive tells what remains of a lease, on the leader.

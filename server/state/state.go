@@ -92,6 +92,11 @@ func (s *State) AscendLeases(visit func(Lease) bool) {
 	s.leases.byID.Ascend(func(l Lease) bool { return visit(l) })
 }
 
+// AscendLeasesFrom visits those from an id on.
+func (s *State) AscendLeasesFrom(id int64, visit func(Lease) bool) {
+	s.leases.byID.AscendGreaterOrEqual(Lease{ID: id}, func(l Lease) bool { return visit(l) })
+}
+
 // Auth returns users, roles and permissions as they are now.
 func (s *State) Auth() *auth.View { return s.auth.Share() }
 
