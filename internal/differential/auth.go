@@ -135,9 +135,9 @@ func (g *AuthGenerator) change() Step {
 		return Call{"UserDelete", &pb.AuthUserDeleteRequest{Name: loginless}}
 	case 19:
 		return g.hashed()
-	case 0:
+	case 0, 25:
 		return Call{"AuthDisable", &pb.AuthDisableRequest{}}
-	case 1, 2:
+	case 1, 2, 15:
 		return Call{"AuthEnable", &pb.AuthEnableRequest{}}
 	case 3:
 		u := g.user()

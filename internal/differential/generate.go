@@ -374,8 +374,8 @@ func (g *Generator) watchCreate() *pb.WatchCreateRequest {
 	if g.compacted > 1 && g.one(7) {
 		c.StartRevision = 1 + g.random.Int64N(g.compacted-1) // canceled at once
 	}
-	if g.one(3) {
-		c.WatchId = int64(g.random.IntN(5))
+	if g.one(2) {
+		c.WatchId = int64(g.random.IntN(4))
 	}
 	for range g.random.IntN(2) {
 		c.Filters = append(c.Filters, pb.WatchCreateRequest_FilterType(g.random.IntN(3)))

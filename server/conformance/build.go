@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -51,7 +53,33 @@ func (s *suite) build() error {
 			return err
 		}
 	}
-	return s.copyFixtures()
+	return errors.Join(s.copyFixtures(), s.copySample())
+}
+
+// rootModule holds etcd's sample of a configuration file, which the suite of the
+// process starts a server with.
+const rootModule = "go.etcd.io/etcd/v3"
+
+// copySample puts that file where the suite looks for it.
+func (s *suite) copySample() error {
+	version, err := run("go", "list", "-m", "-f", "{{.Version}}", "go.etcd.io/etcd/server/v3")
+	if err != nil {
+		return err
+	}
+	text, err := run("go", "mod", "download", "-json", rootModule+"@"+strings.TrimSpace(version))
+	if err != nil {
+		return err
+	}
+	var module struct{ Dir string }
+	if err := json.Unmarshal([]byte(text), &module); err != nil {
+		return err
+	}
+	const name = "etcd.conf.yml.sample"
+	content, err := os.ReadFile(filepath.Join(module.Dir, name))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(s.path(name), content, 0o644)
 }
 
 // copyFixtures: the module cache is read-only, and the suite writes beside them.

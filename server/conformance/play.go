@@ -112,8 +112,11 @@ func leaves(test, out string, ok bool) (cases []outcome) {
 			}
 		}
 		c := outcome{name: name, verdict: v}
-		if v == failed || v == skipped {
+		switch v {
+		case failed:
 			c.reason = why(name, out)
+		case skipped:
+			c.reason = whyLeft(name, out)
 		}
 		cases = append(cases, c)
 	}
@@ -129,15 +132,32 @@ func hasCases(name string, names []string) bool {
 	return false
 }
 
-// why picks what a case that failed or was left out printed that isn't its own
-// chatter: the first lines with an error.
-func why(name, out string) string {
+// said is what a case printed itself.
+func said(name, out string) string {
 	_, rest, _ := strings.Cut(out, "=== RUN   "+name+"\n")
 	if end := began.FindStringIndex(rest); end != nil {
 		rest = rest[:end[0]]
 	}
+	return rest
+}
+
+// note is a line that a test prints of itself, with the place.
+var note = regexp.MustCompile(`(?m)^\s+[a-z0-9_]+\.go:[0-9]+: (.*)$`)
+
+// whyLeft is the last that a case said before it left itself out.
+func whyLeft(name, out string) string {
+	notes := note.FindAllStringSubmatch(said(name, out), -1)
+	if len(notes) == 0 {
+		return ""
+	}
+	return strings.TrimSpace(notes[len(notes)-1][1])
+}
+
+// why picks what a failed case printed that isn't its own chatter: the first
+// lines with an error.
+func why(name, out string) string {
 	var picked bytes.Buffer
-	for line := range strings.Lines(rest) {
+	for line := range strings.Lines(said(name, out)) {
 		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "Error:") || strings.Contains(line, "_test.go:") || strings.HasPrefix(line, "panic:") {
 			if picked.Len() > 0 {

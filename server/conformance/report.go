@@ -111,8 +111,9 @@ func (r *result) print(w io.Writer, verbose bool, took time.Duration) {
 			fmt.Fprintf(w, "known: %s (%d cases): %s\n", d.pattern, d.hits, d.reason)
 		}
 	}
-	for _, reason := range slices.Sorted(maps.Keys(r.left())) {
-		fmt.Fprintf(w, "left out by the suite (%d cases): %s\n", r.left()[reason], reason)
+	left := r.left()
+	for _, reason := range slices.Sorted(maps.Keys(left)) {
+		fmt.Fprintf(w, "left out by the suite itself: %s (%d cases: %s)\n", reason, left[reason].cases, strings.Join(left[reason].tests, ", "))
 	}
 	for _, c := range r.healed {
 		fmt.Fprintf(w, "no difference any more: %s\n", c.name)
@@ -123,13 +124,26 @@ func (r *result) print(w io.Writer, verbose bool, took time.Duration) {
 		100*float64(r.passed)/float64(max(judged, 1)), took.Round(time.Second))
 }
 
-// left counts the cases that the suite itself leaves out, by what it says.
-func (r *result) left() map[string]int {
-	out := map[string]int{}
+// leftOut are cases that the suite leaves out for one reason.
+type leftOut struct {
+	cases int
+	tests []string // top-level ones
+}
+
+// left are the cases that the suite itself leaves out, by what it says.
+func (r *result) left() map[string]*leftOut {
+	out := map[string]*leftOut{}
 	for _, c := range r.cases {
-		if c.verdict == skipped {
-			test, _, _ := strings.Cut(c.name, "/")
-			out[test+": "+cmp.Or(c.reason, "no reason given")]++
+		if c.verdict != skipped {
+			continue
+		}
+		reason := cmp.Or(c.reason, "no reason given")
+		if out[reason] == nil {
+			out[reason] = &leftOut{}
+		}
+		out[reason].cases++
+		if test, _, _ := strings.Cut(c.name, "/"); !slices.Contains(out[reason].tests, test) {
+			out[reason].tests = append(out[reason].tests, test)
 		}
 	}
 	return out

@@ -304,3 +304,15 @@ func FuzzFile(f *testing.F) {
 		}
 	})
 }
+
+// TestFallbackInAFile: etcd's sample of a file asks for a proxy that there is none of since 3.6; etcd doesn't read it
+// there, on the command line it refuses.
+func TestFallbackInAFile(t *testing.T) {
+	s, err := parse(t, "", "", "discovery-fallback: 'proxy'\nproxy: 'off'\nproxy-failure-wait: 5000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := s.Config.Warnings; len(w) == 0 || !strings.Contains(w[0], "discovery-fallback has no effect") {
+		t.Errorf("warnings %q", w)
+	}
+}

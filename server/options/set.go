@@ -168,7 +168,8 @@ func (s *Set) refuse() error {
 			return fmt.Errorf("%s: %s", r.spelling(), r.Why)
 		}
 	}
-	if s.byName["discovery-fallback"].value.String() == "proxy" {
+	// etcd's sample of a file says so, and etcd doesn't read it there.
+	if r := s.byName["discovery-fallback"]; r.value.String() == "proxy" && r.origin.Kind != FromFile {
 		return errors.New(`v2 proxy is deprecated, and --discovery-fallback can't be configured as "proxy"`)
 	}
 	return nil
