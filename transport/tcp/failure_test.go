@@ -1,6 +1,7 @@
 package tcp
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -217,6 +218,50 @@ func TestHalfOpen(t *testing.T) {
 	}
 	if a.inbounds.has(3) {
 		t.Error("still counted as connected")
+	}
+}
+
+// TestSilentPeer: who takes a connection and says nothing, as a frozen process or a proxy before a dead one does, is
+// given up and dialled again, with TLS too.
+func TestSilentPeer(t *testing.T) {
+	for _, scheme := range []string{"http", "https"} {
+		t.Run(scheme, func(t *testing.T) {
+			silent, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer silent.Close()
+			dials := make(chan net.Conn, 100)
+			go func() {
+				for {
+					c, err := silent.Accept()
+					if err != nil {
+						close(dials)
+						return
+					}
+					dials <- c
+				}
+			}()
+			a := start(t, 1, loopback, with(func(c *Config) {
+				c.HandshakeTimeout = 200 * time.Millisecond
+				c.DialTLS = func(string) (*tls.Config, error) { return &tls.Config{InsecureSkipVerify: true}, nil }
+			}))
+			if err := a.SetPeers([]Peer{{ID: 2, URLs: []string{scheme + "://" + silent.Addr().String()}}}); err != nil {
+				t.Fatal(err)
+			}
+			for n := range 3 {
+				select {
+				case c := <-dials:
+					defer c.Close()
+				case <-time.After(patience):
+					t.Fatalf("it was dialled %d times", n)
+				}
+			}
+			a.awaitEvent("unreachable 2")
+			if err := a.SetPeers(nil); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }
 

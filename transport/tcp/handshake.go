@@ -25,6 +25,11 @@ func (t *Transport) greet(ctx context.Context, s *stream, to raft.NodeID, snapsh
 	stop := context.AfterFunc(ctx, func() { s.hangUp() })
 	defer stop()
 	s.patient.until = time.Now().Add(t.config.HandshakeTimeout)
+	// The first write makes TLS's handshake, which reads, too: a write deadline
+	// alone would wait for ever for an answer that nobody sends.
+	if err := s.conn.SetDeadline(s.patient.until); err != nil {
+		return transport.Hello{}, err
+	}
 	ours := t.hello(to, snapshot)
 	if err := s.send(transport.AppendFrame(nil, transport.KindHello, transport.AppendHello(nil, ours))); err != nil {
 		return transport.Hello{}, err
