@@ -63,7 +63,7 @@ func (g *Generator) draw() Step {
 	case n < 760:
 		return Call{"Compact", &pb.CompactionRequest{Revision: g.compactTo(), Physical: g.one(2)}}
 	case n < 840:
-		return g.lease()
+		return g.maybeJSON(g.lease(), 5)
 	case n < 870:
 		return Call{"HashKV", &pb.HashKVRequest{Revision: g.anyRevision()}}
 	case n < 970:

@@ -43,11 +43,14 @@ func same(s Step, a, b outcome, within slack) bool {
 
 func sameStatus(a, b error) bool {
 	one, two := status.Convert(a), status.Convert(b)
-	if one.Code() == codes.DeadlineExceeded { // the client's words or the server's: who came first
-		return two.Code() == codes.DeadlineExceeded
+	if gaveUp(one.Code()) { // the client's word or the server's: who came first
+		return gaveUp(two.Code())
 	}
 	return one.Code() == two.Code() && one.Message() == two.Message()
 }
+
+// gaveUp tells that the client's time was over.
+func gaveUp(c codes.Code) bool { return c == codes.DeadlineExceeded || c == codes.Canceled }
 
 // neutral takes out of a reply what depends on the cluster, on chance, or on the size of files.
 func neutral(s Step, m proto.Message) {
