@@ -15,23 +15,27 @@ import (
 //   - one whose value nobody read explains nothing, and is left out;
 //   - likewise a deletion, if nobody found the key missing after its call.
 //
-// The last two hold only if all that is known of the key are values: that a key
-// was merely there might be due to a write that nobody read.
-func bound(h *History, steps []*step) []porcupine.Operation {
+// The last two hold for certain only if all that is known of the key are values:
+// that a key was merely there might be due to a write that nobody read. Where more
+// is known, such writes are among all and not in lean.
+func bound(h *History, steps []*step) (all, lean []porcupine.Operation) {
 	seen := observe(h, steps)
-	ops := make([]porcupine.Operation, 0, len(steps))
+	all = make([]porcupine.Operation, 0, len(steps))
 	for _, s := range steps {
 		op := &h.Operations[s.operation]
-		returned := op.Return
+		returned, needed := op.Return, true
 		if op.Response.Outcome == Ambiguous {
-			var needed bool
-			if returned, needed = seen.deadline(s, op.Call); !needed {
+			if returned, needed = seen.deadline(s, op.Call); !needed && seen.valuesOnly {
 				continue
 			}
 		}
-		ops = append(ops, porcupine.Operation{ClientId: op.Client, Input: s, Call: op.Call, Return: returned})
+		o := porcupine.Operation{ClientId: op.Client, Input: s, Call: op.Call, Return: returned}
+		all = append(all, o)
+		if needed {
+			lean = append(lean, o)
+		}
 	}
-	return ops
+	return all, lean
 }
 
 // observations of one key.
@@ -78,7 +82,7 @@ func (o *observations) note(s *step, returned int64) {
 // anything observed may be due to it.
 func (o *observations) deadline(s *step, call int64) (returned int64, needed bool) {
 	if !s.after.present {
-		return math.MaxInt64, !o.valuesOnly || o.absent >= call
+		return math.MaxInt64, o.absent >= call
 	}
 	if o.writers[s.after] > 1 {
 		return math.MaxInt64, true
@@ -86,5 +90,5 @@ func (o *observations) deadline(s *step, call int64) (returned int64, needed boo
 	if at, read := o.first[s.after]; read {
 		return max(at, call), true
 	}
-	return math.MaxInt64, !o.valuesOnly
+	return math.MaxInt64, false
 }

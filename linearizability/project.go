@@ -30,9 +30,9 @@ func projectKeys(h *History) *keyedHistory {
 	for key := range leasedKeys(h) {
 		delete(p.steps, key)
 	}
-	k := &keyedHistory{h: h, keys: slices.Sorted(maps.Keys(p.steps)), byKey: map[string][]porcupine.Operation{}}
+	k := &keyedHistory{h: h, keys: slices.Sorted(maps.Keys(p.steps)), byKey: map[string][]porcupine.Operation{}, lean: map[string][]porcupine.Operation{}}
 	for key, steps := range p.steps {
-		k.byKey[key] = bound(h, steps)
+		k.byKey[key], k.lean[key] = bound(h, steps)
 	}
 	return k
 }

@@ -1,6 +1,7 @@
 package linearizability
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -220,5 +221,34 @@ func TestPerKeyTimeout(t *testing.T) {
 	_, v := checkPerKey(&History{Operations: ops}, &options)
 	if v.Result != Unknown || (&Report{Verdicts: []Verdict{v}}).OK() {
 		t.Errorf("got %v", v)
+	}
+}
+
+// TestUnreadWrites: writes without an answer that nobody read are tried without
+// first, and with all where something is explained by them only.
+func TestUnreadWrites(t *testing.T) {
+	deleted := func(call, count int64) Operation {
+		return Operation{Client: 50, Call: call, Return: call + 1,
+			Request: Request{Kind: Delete, Key: "a"}, Response: Response{Outcome: OK, Revision: 9, Deleted: count}}
+	}
+	unread := func(n int) (ops []Operation) {
+		for i := range n {
+			ops = append(ops, put(i, 0, Never, "a", fmt.Sprint("unread", i), 0).with(outcome(Ambiguous, "")))
+		}
+		return ops
+	}
+	for name, c := range map[string]struct {
+		ops  []Operation
+		want Result
+	}{
+		"not needed, though there are many": {append(unread(60), put(70, 1, 2, "a", "x", 2), deleted(3, 1), get(71, 5, 6, "a", 3), deleted(7, 0)), Holds},
+		"one is needed":                     {append(unread(3), deleted(3, 1)), Holds},
+		"none would do":                     {append(unread(1), deleted(3, 1), deleted(5, 1)), Violated},
+	} {
+		options := Options{PerKeyTimeout: 5 * time.Second}
+		options.setDefaults()
+		if _, v := checkPerKey(&History{Operations: c.ops}, &options); v.Result != c.want {
+			t.Errorf("%s: %v, want %v", name, v, c.want)
+		}
 	}
 }
