@@ -62,7 +62,7 @@ var rules = map[string]rule{
 	"server/gateway":     {[]string{"server/api/v3lockpb", "server/api/v3electionpb", etcdAPI, grpc, protobuf, grpcweb}, "translates; what services do is not its business"},
 	"server/options":     {[]string{"server", yaml}, "reads what an operator says into a server's configuration, and starts nothing"},
 	"server/interchange": {[]string{"mvcc", "server/auth", "server/state", etcdAPI, protobuf, bbolt}, "translates files; a cluster is not its business"},
-	"sim": {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "server/state", "server/replica", "linearizability",
+	"sim": {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "server/auth", "server/state", "server/replica", "linearizability",
 		"internal/disk", "internal/clock", xxhash}, "the other driver of the same Replica: no real socket, no gRPC"},
 	"sim/report": {[]string{"sim"}, "draws what the simulator has recorded, and runs nothing"},
 	"cmd/holdfast": {[]string{"raft", "wal", "snapshot", "mvcc", "server", "server/api", "server/options", "server/state", "server/replica", "sim", "sim/report", "linearizability",
