@@ -25,6 +25,23 @@
 //     explains is a known difference; any other makes the command fail, and so
 //     does a known difference that is none any more.
 //
+// # What it said
+//
+// The client suite, 30 November 2026: 576 leaf cases, 485 passed (one at the
+// second try: the machine was busy), none failed, 91 left out by the suite
+// itself, on etcd, too:
+//
+//   - 72 of TestKVGetStream: sorts and filters, which RangeStream doesn't have.
+//   - 12 of maintenance_auth_test.go: Downgrade, MoveLeader and Snapshot under
+//     auth are skipped without a condition.
+//   - 7 that compare HashKV of several members, with clusters of one.
+//
+// The suite of the process, the same day, in groups: what is left stands in
+// known_e2e.txt, nearly all of it tests that open etcd's database file beside the
+// server. The suite leaves out 22 cases that start the release before
+// (etcd-last-release is not there), and those that want failpoints in the binary
+// (gofail) or build tags.
+//
 // A module of its own keeps etcd's server and its dependencies out of what users
 // of Holdfast download.
 package main
