@@ -123,8 +123,8 @@ func (g *AuthGenerator) span() (key, end []byte) {
 
 func (g *AuthGenerator) change() Step {
 	key, end := g.span()
-	switch g.random.IntN(26) {
-	case 16:
+	switch g.random.IntN(28) {
+	case 16, 27:
 		if g.on {
 			return g.ofRoot()
 		}
@@ -149,7 +149,7 @@ func (g *AuthGenerator) change() Step {
 		return Call{"UserChangePassword", &pb.AuthUserChangePasswordRequest{Name: u, Password: u}}
 	case 6, 7:
 		return Call{"UserGrantRole", &pb.AuthUserGrantRoleRequest{User: g.user(), Role: g.role()}}
-	case 8:
+	case 8, 26:
 		return Call{"UserRevokeRole", &pb.AuthUserRevokeRoleRequest{Name: g.user(), Role: g.role()}}
 	case 9, 20, 21, 22:
 		return Call{"RoleAdd", &pb.AuthRoleAddRequest{Name: pick(g.Generator, g.role(), g.role(), g.role(), "")}}
