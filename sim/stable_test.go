@@ -55,6 +55,11 @@ func TestElectable(t *testing.T) {
 // member comes back with all that it had.
 func TestStopMeetsHungSync(t *testing.T) {
 	w := lived(t, 1)
+	// A batch that no mark proves yet: the stop will write one.
+	n, last := w.node(2), w.node(2).shadow.last()
+	if !w.runUntil(w.now+10*second, func() bool { return n.up && n.shadow.last() > last }) {
+		t.Fatal("n2 appends nothing")
+	}
 	for _, a := range []Action{{Verb: "hangsync", Who: is(2), For: 10 * second}, {Verb: "stop", Who: is(2), For: 100 * millisecond}} {
 		if !w.perform(a) {
 			t.Fatalf("%v was not done", a)
@@ -64,7 +69,7 @@ func TestStopMeetsHungSync(t *testing.T) {
 		t.Errorf("the stop did not hang")
 	}
 	w.runUntil(w.now+second, nil)
-	if n := w.node(2); !n.up {
+	if !n.up {
 		t.Errorf("n2 is not up again")
 	}
 }
