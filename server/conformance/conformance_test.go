@@ -36,7 +36,7 @@ func TestLeaves(t *testing.T) {
 			t.Errorf("%s: %s, want %s", c.name, s, c.want)
 		}
 	}
-	const left = "=== RUN   TestB\n    b_test.go:1: starting\n    cluster.go:475: not built for it\n--- SKIP: TestB (0s)\n"
+	const left = "=== RUN   TestB\n    b_test.go:1: starting\n    cluster.go:475: not built for it\n    logger.go:146: INFO closed\n--- SKIP: TestB (0s)\n"
 	if cases := leaves("TestB", left, true); cases[0].reason != "not built for it" {
 		t.Errorf("left out because of %q", cases[0].reason)
 	}

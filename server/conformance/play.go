@@ -141,16 +141,19 @@ func said(name, out string) string {
 	return rest
 }
 
-// note is a line that a test prints of itself, with the place.
-var note = regexp.MustCompile(`(?m)^\s+[a-z0-9_]+\.go:[0-9]+: (.*)$`)
+// note is a line that a test prints of itself, with the place; the logger's are
+// not among them.
+var note = regexp.MustCompile(`(?m)^\s+([a-z0-9_]+)\.go:[0-9]+: (.*)$`)
 
 // whyLeft is the last that a case said before it left itself out.
 func whyLeft(name, out string) string {
-	notes := note.FindAllStringSubmatch(said(name, out), -1)
-	if len(notes) == 0 {
-		return ""
+	reason := ""
+	for _, n := range note.FindAllStringSubmatch(said(name, out), -1) {
+		if n[1] != "logger" {
+			reason = strings.TrimSpace(n[2])
+		}
 	}
-	return strings.TrimSpace(notes[len(notes)-1][1])
+	return reason
 }
 
 // why picks what a failed case printed that isn't its own chatter: the first
