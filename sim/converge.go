@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/holdfast-db/holdfast/raft"
@@ -57,10 +58,17 @@ func (w *World) awaitWrites(began int64) {
 func (n *Node) lost() bool { return n.broken || n.wipes > 0 }
 
 // beyond tells whether so many disks are damaged that nobody can ask the rest to
-// go on.
+// go on: in the committed configuration, or in one that a member's log holds, which
+// may be a voter's promotion that was under way when its disk was struck.
 func (w *World) beyond() bool {
-	voters, damaged := w.faults.count(w.oracle.config)
-	return w.plan.BeyondBudget && damaged > (voters-1)/2
+	if !w.plan.BeyondBudget {
+		return false
+	}
+	whole := func(n *Node) bool { return !n.damaged && !n.broken }
+	if !w.quorum(&w.oracle.config, whole) {
+		return true
+	}
+	return slices.ContainsFunc(w.core(), func(n *Node) bool { return !w.quorum(&n.config0, whole) })
 }
 
 // endure is what remains of the end where the cluster can't come back: members
