@@ -6,6 +6,11 @@ import "github.com/holdfast-db/holdfast/mvcc"
 // proposed, synced by a quorum and applied, behind others.
 const expirySlack = 2 * second
 
+// commitSlow is how long an entry waits for a quorum, at least, for all behind it
+// to be excused: that of a configuration in which somebody has to catch up first,
+// entry by entry over a long way.
+const commitSlow = second
+
 // touch notes that somebody asked for a renewal, or stopped waiting for one:
 // until then it may have been granted.
 func (b *leaseBook) touch(id int64) {
@@ -27,8 +32,8 @@ func (b *leaseBook) checkExpiryDue(l *leaseRecord) {
 	life := l.ttl*second + ticks
 	life += life/1_000_000*w.plan.DriftPPM + expirySlack
 	// The lease may have been renewed, or given a new life by a new leader, or
-	// have waited for one.
-	from := max(l.touched, w.elected.since, w.entered)
+	// have waited for one, or behind a log that moved slowly.
+	from := max(l.touched, w.elected.since, w.entered, w.oracle.slow)
 	if w.now > from+life {
 		w.fail(Stuck, "L2 leases expire in time", 0, "lease %d of %ds ended %s after anything could have prolonged it", l.id, l.ttl, micros(w.now-from))
 	}

@@ -6,6 +6,7 @@ import "github.com/holdfast-db/holdfast/raft"
 type entryOrigin struct {
 	prev raft.Term
 	crc  uint32
+	at   int64 // µs, when it was first written anywhere
 }
 
 // checkWrites looks at writes to a log before they are durable: R3 (a leader
@@ -50,7 +51,7 @@ func (n *Node) checkMatching(e *raft.Entry, prev raft.Term, known bool) {
 	o, ok := seen[e.ID()]
 	if !ok {
 		if known {
-			seen[e.ID()] = entryOrigin{prev: prev, crc: e.CRC}
+			seen[e.ID()] = entryOrigin{prev: prev, crc: e.CRC, at: n.w.now}
 		}
 		return
 	}

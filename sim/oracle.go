@@ -21,6 +21,7 @@ type oracle struct {
 	endings  map[uint64][]ending // of leases, by index
 	config   raft.Configuration  // the last committed one
 	configs  []committedConfig
+	slow     int64 // when an entry was last committed that had waited long for it
 }
 
 // committedEntry is one index of the log for all members and all times.
@@ -95,6 +96,9 @@ func (o *oracle) entry(n *Node, e *raft.Entry) {
 // commit takes a new entry of the one log.
 func (o *oracle) commit(n *Node, e *raft.Entry) {
 	o.log = append(o.log, committedEntry{term: e.Term, crc: e.CRC, kind: e.Type, commitTerm: n.last.term})
+	if o.w.now-o.entries[e.ID()].at > commitSlow {
+		o.slow = o.w.now
+	}
 	switch {
 	case e.Type == raft.EntryConfig:
 		o.configure(n, e)

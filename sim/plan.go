@@ -142,6 +142,7 @@ func newPlan(o Options) Plan {
 	p.Net = drawNet(d)
 	p.Disk = drawDisk(d)
 	p.Load = drawLoad(d)
+	p.temper()
 	p.DriftPPM = pick[int64](d, 0, 500, 5_000, 50_000)
 	p.OutageMean = pick[int64](d, 200, 500, 1000, 2000) * millisecond
 	p.LeaveBroken = d.percent(25)
@@ -156,6 +157,15 @@ func newPlan(o Options) Plan {
 	}
 	p.restrict(o.Faults)
 	return p
+}
+
+// temper takes back what can't be asked together: a member that gets one entry at a
+// time over a long way never catches up with the clients, and where the quorum needs
+// it the log only grows.
+func (p *Plan) temper() {
+	if p.Raft.MessageEntriesMax == 1 && p.Raft.InflightMessagesMax == 1 {
+		p.Net.Asymmetry = min(p.Net.Asymmetry, 2*millisecond)
+	}
 }
 
 func drawRaft(d draw) RaftKnobs {
