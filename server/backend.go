@@ -191,6 +191,8 @@ func (b *backend) Limits() api.Limits {
 		StrictReconfig:  b.settings.StrictReconfigCheck,
 		LearnersMax:     uint64(max(b.settings.MaxLearners, 0)),
 		LearnerWatch:    b.settings.LearnerWatch,
+		WatchersMax:     b.settings.limits.watchers,
+		RequestsMax:     b.settings.limits.requests,
 	}
 }
 

@@ -133,6 +133,9 @@ type Limits struct {
 	// StrictReconfig refuses changes of members that could cost the quorum.
 	StrictReconfig bool
 	LearnersMax    uint64
+	// WatchersMax bounds the watchers of one connection, RequestsMax the unary
+	// requests that one user, or one machine, has under way; 0: no bound.
+	WatchersMax, RequestsMax int
 	// LearnerWatch lets a learner serve watches, as serializable as its reads.
 	LearnerWatch bool
 }

@@ -23,6 +23,7 @@ type Guard struct {
 	gate     gate
 	// learnerWatch: see Limits.
 	learnerWatch bool
+	requests     *shares // by user or machine
 
 	mu      sync.Mutex
 	streams map[*context.CancelCauseFunc]struct{}
@@ -38,6 +39,7 @@ func NewGuard(b Backend) *Guard {
 		streams:  map[*context.CancelCauseFunc]struct{}{},
 
 		learnerWatch: limits.LearnerWatch,
+		requests:     newShares(limits.RequestsMax),
 	}
 }
 

@@ -17,6 +17,13 @@ func (g *Guard) Unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, 
 	if _, err := g.Check(ctx); err != nil {
 		return nil, err
 	}
+	if g.requests.max > 0 {
+		who := g.gate.requester(ctx)
+		defer g.requests.add(who, -1)
+		if !g.requests.add(who, 1) {
+			return nil, rpctypes.ErrGRPCRequestTooManyRequests
+		}
+	}
 	ctx, err := g.gate.enter(ctx, info.FullMethod)
 	if err != nil {
 		return nil, err

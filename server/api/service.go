@@ -16,13 +16,15 @@ type Service struct {
 	limits    Limits
 	gate      gate
 	passwords *passwords
+	watchers  *shares // by connection
 }
 
 // NewService makes a Service. Backend.Limits is read once.
 func NewService(b Backend) *Service {
 	limits := b.Limits()
 	return &Service{backend: b, limits: limits,
-		gate: gate{backend: b, certUsers: limits.CertUsers}, passwords: newPasswords(limits.BcryptCost)}
+		gate: gate{backend: b, certUsers: limits.CertUsers}, passwords: newPasswords(limits.BcryptCost),
+		watchers: newShares(limits.WatchersMax)}
 }
 
 // propose replicates a body in the name of its caller and returns its result, with every error mapped.

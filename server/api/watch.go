@@ -40,10 +40,12 @@ func (s *Service) Watch(conn WatchConn) error {
 	defer q.close()
 	defer stream.Close()
 	stream.Grant(watchCredit)
+	share := s.openShare(conn)
+	defer share.close()
 
 	received := make(chan error, 1)
-	go func() { received <- s.receiveWatch(conn, stream, q) }()
-	sender := watchSender{service: s, conn: conn, stream: stream}
+	go func() { received <- s.receiveWatch(conn, stream, q, share) }()
+	sender := watchSender{service: s, conn: conn, stream: stream, share: share}
 	for {
 		select {
 		case <-q.ready:
@@ -74,7 +76,7 @@ func watchEnd(err error) error {
 // receiveWatch hands the client's requests to the hub. It returns nil when the
 // client has said its last. A client that asks without listening has to wait:
 // answers to its requests need no credit.
-func (s *Service) receiveWatch(conn WatchConn, stream WatchStream, q *watchQueue) error {
+func (s *Service) receiveWatch(conn WatchConn, stream WatchStream, q *watchQueue, share *watcherShare) error {
 	for q.waitForRoom() {
 		req, err := conn.Recv()
 		if errors.Is(err, io.EOF) {
@@ -85,8 +87,13 @@ func (s *Service) receiveWatch(conn WatchConn, stream WatchStream, q *watchQueue
 		}
 		switch u := req.RequestUnion.(type) {
 		case *pb.WatchRequest_CreateRequest:
-			if u.CreateRequest != nil {
+			if u.CreateRequest == nil {
+				continue
+			}
+			if share.take() {
 				s.createWatch(conn.Context(), stream, q, watchFromPB(u.CreateRequest))
+			} else {
+				s.refuseWatch(q)
 			}
 		case *pb.WatchRequest_CancelRequest:
 			if u.CancelRequest != nil {
@@ -187,6 +194,7 @@ type watchSender struct {
 	service *Service
 	conn    WatchConn
 	stream  WatchStream
+	share   *watcherShare
 	memo    eventMemo
 }
 
@@ -198,6 +206,7 @@ func (w *watchSender) send(responses []mvcc.WatchResponse) error {
 			return err
 		}
 	}
+	w.share.sent(responses)
 	if c := spent(responses); c.Responses > 0 {
 		w.stream.Grant(c)
 	}

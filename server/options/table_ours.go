@@ -6,7 +6,7 @@ import "github.com/holdfast-db/holdfast/server"
 func ours() []Option {
 	return []Option{
 		{Name: "hardened", Help: "Limits stricter than etcd's: TLS 1.3 unless an older version or cipher suites are asked for, 1000 streams on a " +
-			"connection, 16 KiB of header, 20 s for a client that takes nothing, 128 MiB of response, no reverse DNS in the check of peers' certificates.",
+			"connection, 16 KiB of header, 20 s for a client that takes nothing, 128 MiB of response, 10,000 watchers on a connection, 1000 requests of a user at once, no reverse DNS in the check of peers' certificates.",
 			bind: truth(func(c *server.Config) *bool { return &c.Hardened })},
 		{Name: "learner-watch",
 			Help: "Serve watches while this member is a learner: events are right and in order, but may come late. etcd's learners refuse them.",
