@@ -115,7 +115,7 @@ func (s *watchStream) open() {
 }
 
 func (s *watchStream) create(at *watcher) {
-	at.created, at.heard = false, 0
+	at.created, at.heard, at.waiting = false, 0, 0 // a refusal was an answer, too
 	q := at.request
 	q.StartRevision = at.from
 	if at.partial {
