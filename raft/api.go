@@ -34,7 +34,9 @@ type Config struct {
 	// waits rank × PeerClosedTicks plus a random part below it. 0 turns the
 	// rule off, as it must be where a leader's lease answers reads.
 	PeerClosedTicks int
-	// DisablePreVote turns PreVote off (thesis §9.6), for teaching and tests.
+	// DisablePreVote turns PreVote off (thesis §9.6): a member that was cut off
+	// then costs the cluster an election when it comes back. CheckQuorum and the
+	// leases of leaders stay.
 	DisablePreVote bool
 	// Rand is the only source of randomness.
 	Rand *rand.Rand

@@ -46,7 +46,7 @@
 //	n1  Persisted(9)                                 n1 has it too: two of three
 //	n1  Output: Apply [5@2]; Send AppendEntries prev=5@2 [] commit=5 to n2 and n3
 //
-// testdata/scripts holds nearly eighty such stories, one for each rule, and
+// testdata/scripts holds more than eighty such stories, one for each rule, and
 // script_test.go the commands they are told in.
 //
 // # Elections (election.go, vote.go)

@@ -157,6 +157,19 @@ func (n *Node) uncommittedInMemory() int {
 	return payloadBytes(n.log.tail.slice(from, n.log.last()))
 }
 
+// ShortenFirstWait leaves a member that has heard of no leader yet as if all of
+// the election timeout but left ticks had passed: left, and the random part.
+// For a start, once the others can be reached: a leader would be heard within
+// a heartbeat, so left is some heartbeats. It never makes a wait longer, and it
+// does nothing to a member that follows, campaigns or leads: what others rest on
+// is how long a voter keeps to its leader.
+func (n *Node) ShortenFirstWait(left int) {
+	if n.role != Follower || n.leader != 0 || n.fence != nil {
+		return
+	}
+	n.electionElapsed = max(n.electionElapsed, n.cfg.ElectionTicks-left)
+}
+
 // PeerClosed tells that a member's process is gone: the link dialled to it
 // ended and a redial at once was refused, or met another boot. If it led this
 // term there is no lease to honour any more. The voters then campaign in the

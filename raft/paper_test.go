@@ -513,6 +513,32 @@ func TestThesis_9_6_PreVote(t *testing.T) {
 	}
 }
 
+// Thesis §9.6, the other way round: without Pre-Vote, "a server that is partitioned
+// from the rest of the cluster … will increment its term" with every timeout, and
+// ask for votes at once. A leader without a quorum steps down all the same (§6.2).
+func TestThesis_9_6_WithoutPreVote(t *testing.T) {
+	cfg := soloConfig(1)
+	cfg.DisablePreVote = true
+	n, err := raft.New(cfg, bootWith(3, 3, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &solo{t: t, node: n}
+	s.tick(100)
+	campaigns := count(s.sent, raft.RequestVote) / 2
+	if campaigns < 5 || s.node.Term() != raft.Term(3+campaigns) || count(s.sent, raft.RequestPreVote) > 0 {
+		t.Fatalf("%d campaigns, term %d after 100 ticks alone", campaigns, s.node.Term())
+	}
+	s.receive(2, raft.Message{Type: raft.RequestVoteReply, Term: s.node.Term()})
+	if s.node.Role() != raft.Leader {
+		t.Fatalf("with a majority's votes it is %s", s.node.Role())
+	}
+	s.tick(2 * cfg.ElectionTicks)
+	if s.node.Role() == raft.Leader {
+		t.Error("leads on without a quorum")
+	}
+}
+
 // Thesis §10.2.1: the leader may write to its own disk in parallel with replicating,
 // "the leader may even commit an entry before it has been written to its own disk,
 // if a majority of followers have written it to their disks".

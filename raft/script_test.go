@@ -58,12 +58,13 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 }
 
 var commands = map[string]func(*script, *datadriven.TestData) error{
-	"cluster":     (*script).cmdCluster,     // cluster voters=3 [learners=1] [prevote=off] [limit=value …]
+	"cluster":     (*script).cmdCluster,     // cluster voters=3 [learners=1] [noprevote] [limit=value …]
 	"join":        (*script).cmdJoin,        // join n4: starts a member that is in nobody's configuration
 	"tick":        (*script).cmdTick,        // tick n1 [times=10]; without a member: all, in turn
 	"expire":      (*script).cmdExpire,      // expire n1 n2: they have not heard a leader for an election timeout
 	"disk":        (*script).cmdDisk,        // disk n1 log=(1,1,2) term=3 [commit=1]: restarts it with a log of these terms
 	"campaign":    (*script).cmdCampaign,    // campaign n1
+	"shorten":     (*script).cmdShorten,     // shorten n1 left=2
 	"elect":       (*script).cmdElect,       // elect n1: campaign, then stabilize, without a trace
 	"propose":     (*script).cmdPropose,     // propose n1 a b: two entries
 	"deliver":     (*script).cmdDeliver,     // deliver [from=n1] [to=n2] [type=Heartbeat]: what is on the network now
@@ -234,6 +235,10 @@ func (s *script) cmdDisk(d *datadriven.TestData) error {
 
 func (s *script) cmdCampaign(d *datadriven.TestData) error {
 	return s.on(d, func(m *member) error { m.node.Campaign(); return nil })
+}
+
+func (s *script) cmdShorten(d *datadriven.TestData) error {
+	return s.on(d, func(m *member) error { m.node.ShortenFirstWait(intArg(d, "left", 2)); return nil })
 }
 
 func (s *script) cmdElect(d *datadriven.TestData) error {
