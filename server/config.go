@@ -43,6 +43,16 @@ type Config struct {
 
 	HeartbeatMS int // between heartbeats of the leader
 	ElectionMS  int // without one for so long, up to twice that: election
+	// ElectionTickAdvance shortens the first of those waits to two heartbeats and
+	// its random part once a quorum can be reached. A lone voter never waits.
+	ElectionTickAdvance bool
+	// PreVote asks before an election whether it can be won.
+	PreVote bool
+
+	// RaftReadTimeout ends a link to another member on which nothing arrived for
+	// so long, RaftWriteTimeout one on which nothing could be written. Below five
+	// seconds they are raised to that.
+	RaftReadTimeout, RaftWriteTimeout time.Duration
 
 	// SnapshotCount is accepted for etcd's sake. When snapshots are taken is
 	// decided by the size of the log.
@@ -181,7 +191,9 @@ const (
 	electionMSMax        = 50_000
 	electionPerHeartbeat = 5 // an election timeout holds so many heartbeats at least
 	watchProgressMin     = 100 * time.Millisecond
-	responseMemoryMin    = 8 << 20 // some of the largest values
+	raftTimeoutMin       = 5 * time.Second
+	snapshotTimeout      = 30 * time.Second // of links that carry snapshots, at least
+	responseMemoryMin    = 8 << 20          // some of the largest values
 )
 
 // DefaultConfig is a single member on localhost.
@@ -196,6 +208,10 @@ func DefaultConfig() Config {
 		InitialClusterToken:      DefaultToken,
 		HeartbeatMS:              100,
 		ElectionMS:               1000,
+		ElectionTickAdvance:      true,
+		PreVote:                  true,
+		RaftReadTimeout:          raftTimeoutMin,
+		RaftWriteTimeout:         raftTimeoutMin,
 		SnapshotCount:            10_000,
 		CatchUpEntries:           5000,
 		ResponseMemoryBytes:      512 << 20,

@@ -93,6 +93,9 @@ func (s *Server) announce() {
 	if s.settings.UnsafeNoFsync {
 		s.log.Warn("--unsafe-no-fsync: a power loss will lose acknowledged writes")
 	}
+	for _, line := range s.settings.raised {
+		s.log.Info(line)
+	}
 	c := &s.settings.Config
 	if c.BootstrapDefragMB > 0 {
 		s.log.Info("Skipping defragmentation", "reason", "data is in memory", "bootstrap-defrag-threshold-megabytes", c.BootstrapDefragMB)
@@ -103,6 +106,7 @@ func (s *Server) announce() {
 		"listen-client-urls", urlStrings(s.settings.listenClient), "advertise-client-urls", urlStrings(s.settings.advertiseClient),
 		"listen-peer-urls", urlStrings(s.settings.listenPeer), "initial-advertise-peer-urls", urlStrings(s.settings.advertise),
 		"heartbeat-interval", c.HeartbeatMS, "election-timeout", c.ElectionMS,
+		"initial-election-tick-advance", c.ElectionTickAdvance, "pre-vote", c.PreVote,
 		"snapshot-count", c.SnapshotCount, "snapshot-catchup-entries", c.CatchUpEntries,
 		"quota-backend-bytes", s.settings.quota(), "v2-deprecation", "write-only", "api-version", api.Version)
 }
@@ -190,6 +194,7 @@ func (s *Server) replicaConfig(fs disk.FS) replica.Config {
 	c.Rand = newRand()
 	c.TickMicros, c.LateTicks = TickMS*1000, lateTicks
 	c.ElectionTicks, c.HeartbeatTicks = ticks(set.ElectionMS), ticks(set.HeartbeatMS)
+	c.ShortFirstWait, c.DisablePreVote = set.ElectionTickAdvance, !set.PreVote
 	c.RequestTimeoutTicks = int(set.requestTimeout().Milliseconds() / TickMS)
 	c.Sync = set.Sync
 	if set.UnsafeNoFsync {
@@ -236,13 +241,16 @@ func (s *Server) networkConfig() tcp.Config {
 			}
 			return h
 		},
-		Advertise:    urlStrings(s.settings.advertise),
-		Handler:      &peers{d: s.driver, removed: s.leave},
-		Vet:          s.vet,
-		HTTP:         s.peerHTTP.give,
-		Logger:       s.log,
-		DialTLS:      s.dialTLS,
-		LocalAddress: local,
+		Advertise:       urlStrings(s.settings.advertise),
+		Handler:         &peers{d: s.driver, removed: s.leave},
+		Vet:             s.vet,
+		HTTP:            s.peerHTTP.give,
+		Logger:          s.log,
+		ReadTimeout:     s.settings.RaftReadTimeout,
+		WriteTimeout:    s.settings.RaftWriteTimeout,
+		SnapshotTimeout: max(snapshotTimeout, s.settings.RaftReadTimeout, s.settings.RaftWriteTimeout),
+		DialTLS:         s.dialTLS,
+		LocalAddress:    local,
 		Rejected: func(conn *tls.Conn, err error) {
 			logRejected(s.log, "rejected connection on peer endpoint", conn, err)
 		},

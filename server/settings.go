@@ -28,6 +28,7 @@ type settings struct {
 	gates           map[string]bool // by name: every feature gate
 	tls             tlsRules
 	compactor       *compactor // nil: clients compact
+	raised          []string   // what was set too low, for the log
 }
 
 // TickMS is the length of a tick in milliseconds. Heartbeats and elections are
@@ -78,10 +79,19 @@ func (s *settings) checkTimes() error {
 	case s.CompactHashCheckTime <= 0:
 		return fmt.Errorf("--compact-hash-check-time must be >0 (set to %v)", s.CompactHashCheckTime)
 	}
-	if s.WatchProgressInterval < watchProgressMin {
-		s.WatchProgressInterval = watchProgressMin
-	}
+	s.WatchProgressInterval = max(s.WatchProgressInterval, watchProgressMin)
+	s.RaftReadTimeout = s.raise("raft-read-timeout", s.RaftReadTimeout)
+	s.RaftWriteTimeout = s.raise("raft-write-timeout", s.RaftWriteTimeout)
 	return nil
+}
+
+// raise returns a timeout of links to other members, at least etcd's smallest.
+func (s *settings) raise(flag string, timeout time.Duration) time.Duration {
+	if timeout >= raftTimeoutMin {
+		return timeout
+	}
+	s.raised = append(s.raised, fmt.Sprintf("%s increased to minimum value: %v", flag, raftTimeoutMin))
+	return raftTimeoutMin
 }
 
 func (s *settings) checkLimits() error {

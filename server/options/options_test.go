@@ -83,11 +83,14 @@ func TestParse(t *testing.T) {
 		{"unknown variable", "", "ETCD_VERIFY=all ETCD_UNSUPPORTED_ARCH=amd64 PATH=/bin", "", func(c *server.Config) {
 			c.Warnings = []string{"unrecognized environment variable ETCD_VERIFY"}
 		}},
-		{"etcd's own business", "--pre-vote=false --logger zap --max-wals=0", "", "", func(c *server.Config) {
-			c.Warnings = []string{
-				"--max-wals has no effect: the log is kept as far as snapshots and followers need it",
-				"--pre-vote has no effect: elections always begin with a pre-vote",
-			}
+		{"etcd's own business", "--logger zap --max-wals=0", "", "", func(c *server.Config) {
+			c.Warnings = []string{"--max-wals has no effect: the log is kept as far as snapshots and followers need it"}
+		}},
+		{"elections", "--pre-vote=false --initial-election-tick-advance=false", "", "", func(c *server.Config) {
+			c.PreVote, c.ElectionTickAdvance = false, false
+		}},
+		{"links between members", "--raft-read-timeout 7s", "", "raft-write-timeout: 9000000000", func(c *server.Config) {
+			c.RaftReadTimeout, c.RaftWriteTimeout = 7*time.Second, 9*time.Second
 		}},
 		{"snapshot count", "--snapshot-count 10 --snapshot-count 20", "", "", func(c *server.Config) {
 			c.SnapshotCount = 20

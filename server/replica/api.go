@@ -38,6 +38,11 @@ type Config struct {
 	ElectionTicks  int
 	HeartbeatTicks int
 	PeerClosedTick int // ticks of delay per rank after PeerClosed; 0: off
+	// DisablePreVote lets campaigns begin without asking whether they can be won.
+	DisablePreVote bool
+	// ShortFirstWait shortens the first election timeout to two heartbeats and
+	// its random part once a quorum can be reached.
+	ShortFirstWait bool
 	// RequestTimeoutTicks bounds how long a request waits for its answer.
 	RequestTimeoutTicks int
 

@@ -17,6 +17,7 @@ func DefaultConfig() Config {
 		ElectionTicks:       100,
 		HeartbeatTicks:      10,
 		PeerClosedTick:      3,
+		ShortFirstWait:      true,
 		RequestTimeoutTicks: 700, // 5 s + 2 elections
 		Sync:                wal.Policy{Mode: wal.SyncGroup},
 		SegmentBytes:        16 << 20,

@@ -40,7 +40,7 @@ type Core struct {
 	joining  []raft.NodeID // members that are to be made voters
 	// leaderTick is when leader last changed.
 	leaderTick uint64
-	booted     bool
+	first      firstWait
 	marks      markBook
 }
 
@@ -85,6 +85,7 @@ func (c *Core) Step(ev Event, out *Output) {
 		c.node.PeerUnreachable(ev.Peer)
 	case PeerConnectedEvent:
 		c.node.Announce(ev.Peer)
+		c.reached(ev.Peer)
 	case JobDoneEvent:
 		ev.Job.Finish(ev.Err, out)
 	case compactedEvent:
@@ -124,10 +125,7 @@ func (c *Core) Flush(out *Output) {
 
 func (c *Core) tick(out *Output) {
 	c.now++
-	if !c.booted {
-		c.booted = true
-		c.bootCampaign()
-	}
+	c.bootCampaign()
 	c.node.Tick()
 	c.writes.resend()
 	c.writes.expire(c)
@@ -136,21 +134,6 @@ func (c *Core) tick(out *Output) {
 	c.reads.expire(c)
 	c.asked.expire(c)
 	c.checkMoves()
-}
-
-// bootCampaign lets a member that is the only voter lead at once: there is
-// nobody to wait for.
-func (c *Core) bootCampaign() {
-	voters, me := 0, false
-	for _, m := range c.node.Status().Config.Config.Members {
-		if m.Voter || m.OldVoter {
-			voters++
-			me = me || m.ID == c.cfg.Member
-		}
-	}
-	if voters == 1 && me {
-		c.node.Campaign()
-	}
 }
 
 // noticeChange compares role, leader, term and configuration with what they
@@ -166,6 +149,7 @@ func (c *Core) noticeChange(out *Output) bool {
 			out.Events = append(out.Events, leadEvent{})
 		}
 		if leader != c.leader || term != c.term {
+			c.first.over = c.first.over || leader != 0
 			c.leaderTick = c.now
 		}
 		c.role, c.leader, c.term = role, leader, term

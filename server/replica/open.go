@@ -198,6 +198,7 @@ func raftConfig(cfg *Config, rec *wal.Recovered) raft.Config {
 	return raft.Config{
 		ID: cfg.Member, Incarnation: rec.Incarnation, Boot: rec.Boot, Nonce: cfg.Rand.Uint64() | 1,
 		ElectionTicks: cfg.ElectionTicks, HeartbeatTicks: cfg.HeartbeatTicks, PeerClosedTicks: cfg.PeerClosedTick,
+		DisablePreVote:    cfg.DisablePreVote,
 		Rand:              rand.New(rand.NewPCG(cfg.Rand.Uint64(), cfg.Rand.Uint64())),
 		MessageEntriesMax: cfg.MessageEntriesMax, MessageBytesMax: cfg.MessageBytesMax,
 		InflightMessagesMax: cfg.InflightMessagesMax, InflightBytesMax: cfg.InflightBytesMax,
