@@ -1,7 +1,6 @@
 package docs
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -85,7 +83,7 @@ type reader struct {
 
 type running struct {
 	command
-	out   *output
+	out   *proc.Output
 	ended chan struct{}
 }
 
@@ -165,7 +163,7 @@ func (r *reader) do(t *testing.T, c command) {
 	cmd := exec.Command("bash", "-c", r.here(t, c.text))
 	cmd.Dir, cmd.Env = root, r.env
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	out := &output{}
+	out := &proc.Output{}
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -206,7 +204,7 @@ func (r *reader) do(t *testing.T, c command) {
 }
 
 // missing is the first of the things that a command should print and has not printed yet.
-func (r *reader) missing(t *testing.T, c command, out *output) string {
+func (r *reader) missing(t *testing.T, c command, out *proc.Output) string {
 	text := out.String()
 	for _, want := range c.prints {
 		if want = r.here(t, want); !strings.Contains(text, want) {
@@ -214,22 +212,4 @@ func (r *reader) missing(t *testing.T, c command, out *output) string {
 		}
 	}
 	return ""
-}
-
-// output gathers what a command prints, and can be read while it prints.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
 }

@@ -1,16 +1,16 @@
 package examples
 
 import (
-	"bytes"
 	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/holdfast-db/holdfast/internal/proc"
 )
 
 // program is one run of an example.
@@ -21,23 +21,8 @@ type program struct {
 	done chan struct{} // closed when it has ended
 }
 
-// output gathers what a program prints, and can be read while it prints.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
+// output is what a program prints.
+type output struct{ proc.Output }
 
 // lines are the whole lines printed so far.
 func (o *output) lines() []string {
