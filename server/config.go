@@ -1,10 +1,12 @@
 package server
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
 	"github.com/holdfast-db/holdfast/internal/disk"
+	"github.com/holdfast-db/holdfast/server/discovery"
 	"github.com/holdfast-db/holdfast/wal"
 )
 
@@ -36,6 +38,12 @@ type Config struct {
 	InitialClusterState string
 	// InitialClusterToken sets clusters with equal URLs apart.
 	InitialClusterToken string
+
+	// Discovery is a service that the members of a new cluster find each other
+	// through, in place of InitialCluster and its token.
+	Discovery discovery.Config
+	// Starting, if set, ends a Start that waits for other members.
+	Starting context.Context
 
 	// DiscoverySRV is a domain whose SRV records list the members of a new cluster
 	// in place of InitialCluster; DiscoverySRVName is a suffix of their service.
@@ -206,6 +214,7 @@ func DefaultConfig() Config {
 		InitialAdvertisePeerURLs: DefaultPeerURLs,
 		InitialClusterState:      "new",
 		InitialClusterToken:      DefaultToken,
+		Discovery:                discovery.DefaultConfig(),
 		HeartbeatMS:              100,
 		ElectionMS:               1000,
 		ElectionTickAdvance:      true,

@@ -26,13 +26,10 @@ type nameService interface {
 	LookupHost(ctx context.Context, host string) ([]string, error)
 }
 
-// discover replaces --initial-cluster, and this member's peer URLs, by what DNS
+// discoverSRV replaces --initial-cluster, and this member's peer URLs, by what DNS
 // says of a new cluster.
-func (s *Server) discover() error {
-	if s.settings.DiscoverySRV == "" {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), srvTimeout)
+func (s *Server) discoverSRV() error {
+	ctx, cancel := context.WithTimeout(s.settings.starting(), srvTimeout)
 	defer cancel()
 	names := s.settings.names
 	if names == nil {
@@ -43,17 +40,12 @@ func (s *Server) discover() error {
 		return fmt.Errorf("--discovery-srv: %w", err)
 	}
 	c := s.settings.Config
-	c.DiscoverySRV, c.DiscoverySRVName = "", ""
 	c.InitialCluster, c.InitialAdvertisePeerURLs = strings.Join(found.listed, ","), strings.Join(found.own, ",")
-	derived, err := c.resolve()
-	if err != nil {
+	if err := s.settings.found(c); err != nil {
 		return fmt.Errorf("--discovery-srv: %w", err)
 	}
-	s.settings.InitialCluster, s.settings.advertise = c.InitialCluster, derived.advertise
-	s.settings.member, s.settings.cluster, s.settings.initial = derived.member, derived.cluster, derived.initial
-	s.settings.named, s.settings.others = derived.named, derived.others
 	s.log.Info("got bootstrap from DNS", "discovery-srv", s.settings.DiscoverySRV, "initial-cluster", c.InitialCluster,
-		"member-id", hex(derived.member), "cluster-id", hex(derived.cluster))
+		"member-id", hex(s.settings.member), "cluster-id", hex(s.settings.cluster))
 	return nil
 }
 

@@ -60,5 +60,5 @@
 //
 // # Left out so far
 //
-// Discovery through another etcd (--discovery-endpoints), and traces.
+// Traces.
 package server

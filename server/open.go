@@ -144,7 +144,7 @@ func (s *Server) adoptIdentity(fs disk.FS) error {
 	if err != nil {
 		return err
 	}
-	if id.Member != s.settings.member || id.Cluster != s.settings.cluster {
+	if !s.settings.discovers() && (id.Member != s.settings.member || id.Cluster != s.settings.cluster) {
 		s.log.Warn("the data directory's identity counts, not what --initial-cluster and --initial-cluster-token give",
 			"member-id", hex(id.Member), "cluster-id", hex(id.Cluster))
 	}

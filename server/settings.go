@@ -155,8 +155,8 @@ func (s *settings) parseCluster() error {
 	default:
 		return fmt.Errorf("--initial-cluster-state must be new or existing (set to %q)", s.InitialClusterState)
 	}
-	if s.InitialCluster != "" && s.DiscoverySRV != "" {
-		return errors.New(`multiple discovery or bootstrap flags are set. Choose one of "initial-cluster" or "discovery-srv"`)
+	if err := s.checkDiscovery(); err != nil {
+		return err
 	}
 	own := urlStrings(s.advertise)
 	byName := map[string][]string{s.Name: own}
@@ -175,6 +175,27 @@ func (s *settings) parseCluster() error {
 			s.Name, strings.Join(listed, ","), strings.Join(own, ","))
 	}
 	s.identify(byName)
+	return nil
+}
+
+// checkDiscovery lets the members of a new cluster be named in one way only. A
+// token of a service is the cluster's, too.
+func (s *settings) checkDiscovery() error {
+	ways := 0
+	for _, given := range []bool{s.InitialCluster != "", s.Discovery.Wanted(), s.DiscoverySRV != ""} {
+		if given {
+			ways++
+		}
+	}
+	if ways > 1 {
+		return errors.New(`multiple discovery or bootstrap flags are set. Choose one of "initial-cluster", "discovery-endpoints" or "discovery-srv"`)
+	}
+	if err := s.Discovery.Check(); err != nil {
+		return err
+	}
+	if s.Discovery.Wanted() {
+		s.InitialClusterToken = s.Discovery.Token
+	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -73,7 +74,13 @@ func serve(cfg server.Config) error {
 	// grpc-go and the gateway print what clients do wrong on stderr, as lines that
 	// are no JSON; clients are told.
 	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard))
+	starting, done := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer done()
+	cfg.Starting = starting
 	s, err := server.Start(cfg)
+	if starting.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil // it was asked to stop while it waited for the others
+	}
 	if err != nil {
 		code := serverCode(err)
 		if code == exitNo {

@@ -76,6 +76,11 @@ func TestParse(t *testing.T) {
 		{"nanoseconds", "", "", "watch-progress-notify-interval: 600000000", func(c *server.Config) { c.WatchProgressInterval = 600 * time.Millisecond }},
 		{"duration as a text", "", "", "watch-progress-notify-interval: 5m", func(c *server.Config) { c.WatchProgressInterval = 5 * time.Minute }},
 		{"null", "", "", "initial-cluster:\ndiscovery:\nclient-transport-security:\n", func(*server.Config) {}},
+		{"discovery", "--discovery-token t --discovery-endpoints a:1,b:1 --discovery-user u --discovery-insecure-transport=false", "ETCD_DISCOVERY_PASSWORD=p",
+			"discovery-config: {client: {request-timeout: 7000000000, secure: {cacert: ca}}}\n", func(c *server.Config) {
+				d := &c.Discovery
+				d.Token, d.Endpoints, d.User, d.Password, d.InsecureTransport, d.RequestTimeout, d.CACert = "t", "a:1,b:1", "u", "p", false, 7*time.Second, "ca"
+			}},
 		{"list", "", "", "cipher-suites: [A, B]", func(c *server.Config) { c.CipherSuites = "A,B" }},
 		{"TLS in a file", "", "", "client-transport-security: {cert-file: c, allowed-hostname: [a, b]}\npeer-transport-security: {auto-tls: true}\n", func(c *server.Config) {
 			c.ClientTLS.CertFile, c.ClientTLS.AllowedHostname, c.PeerTLS.Auto = "c", "a,b", true
@@ -102,7 +107,7 @@ func TestParse(t *testing.T) {
 				"--v2-deprecation is deprecated and scheduled for removal in v3.8. The default value is enforced, ignoring user input.",
 			}
 		}},
-		{"refused, but asks for the default", "--discovery= --discovery-token=", "", "proxy: 'off'", func(*server.Config) {}},
+		{"refused, but asks for the default", "--discovery= --discovery-proxy=", "", "proxy: 'off'", func(*server.Config) {}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, err := parse(t, c.args, c.environ, c.file)
@@ -129,11 +134,11 @@ func TestParseErrors(t *testing.T) {
 		{"--feature-gates Nonsense=true", "", "", `invalid value "Nonsense=true" for flag -feature-gates: unrecognized feature gate: Nonsense`},
 		{"--feature-gates AllAlpha", "", "", "missing bool value for AllAlpha"},
 		{"--feature-gates AllAlpha=x", "", "", `invalid value of AllAlpha=x, err: strconv.ParseBool: parsing "x": invalid syntax`},
-		{"--discovery=/x", "", "", "--discovery: list the members in --initial-cluster"},
+		{"--discovery=/x", "", "", "--discovery: v2 discovery is gone from etcd, too; use --discovery-token and --discovery-endpoints"},
 		{"--discovery-fallback proxy", "", "", `v2 proxy is deprecated, and --discovery-fallback can't be configured as "proxy"`},
 		{"", "ETCD_HEARTBEAT_INTERVAL=x", "", `invalid value "x" for ETCD_HEARTBEAT_INTERVAL: parse error`},
 		{"", "ETCD_MAX_CONCURRENT_STREAMS=4294967296", "", `invalid value "4294967296" for ETCD_MAX_CONCURRENT_STREAMS: value out of range`},
-		{"", "ETCD_DISCOVERY=/x", "", "ETCD_DISCOVERY: list the members in"},
+		{"", "ETCD_DISCOVERY=/x", "", "ETCD_DISCOVERY: v2 discovery is gone from etcd"},
 		{"", "", "nonsense: 1", `conf.yaml: unknown key "nonsense"`},
 		{"", "", "client-transport-security:\n  nonsense: 1", `conf.yaml: unknown key "client-transport-security.nonsense"`},
 		{"", "", "cert-file: a", `conf.yaml: unknown key "cert-file": in a file it is client-transport-security.cert-file`},
@@ -144,7 +149,7 @@ func TestParseErrors(t *testing.T) {
 		{"", "", "log-outputs: [1]", "conf.yaml: log-outputs: invalid value: item 1 of the list is not a plain text: 1"},
 		{"", "", "grpc-keepalive-timeout: 1.5", "conf.yaml: grpc-keepalive-timeout: invalid value: 1.5: a duration is a whole number"},
 		{"", "", "- a", "conf.yaml: not a list of keys and values"},
-		{"", "", "discovery: /x", "conf.yaml: discovery: list the members in"},
+		{"", "", "discovery: /x", "conf.yaml: discovery: v2 discovery is gone from etcd"},
 		{"--config-file /does/not/exist", "", "", "--config-file: stat /does/not/exist: no such file"},
 		{"", "ETCD_CONFIG_FILE=/does/not/exist", "", "--config-file: stat /does/not/exist: no such file"},
 		{"--config-file /dev/zero", "", strings.Repeat("#", fileBytesMax+1), "more than a configuration needs"},

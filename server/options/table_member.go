@@ -108,33 +108,47 @@ func clusteringBasics() []Option {
 
 // discovery is how members find each other without --initial-cluster.
 func discovery() []Option {
-	const why = "list the members in --initial-cluster, or in DNS with --discovery-srv"
-	row := func(name, key, help string, bind binder) Option {
-		return Option{Name: name, Key: key, Class: Refused, Why: why, Help: help, bind: bind}
-	}
-	const spec = "discovery-config.client."
+	const why = "v2 discovery is gone from etcd, too; use --discovery-token and --discovery-endpoints"
 	rows := []Option{
-		row("discovery", "", "URL of a v2 discovery service.", text(nowhere(""))),
-		row("discovery-token", "discovery-config.token", "v3 discovery: token of the cluster.", text(nowhere(""))),
-		row("discovery-endpoints", spec+"endpoints", "v3 discovery: the service's endpoints.", list(nowhere(""))),
-		row("discovery-dial-timeout", spec+"dial-timeout", "v3 discovery: time to connect.", span(nowhere(2*time.Second))),
-		row("discovery-request-timeout", spec+"request-timeout", "v3 discovery: time for a request.", span(nowhere(5*time.Second))),
-		row("discovery-keepalive-time", spec+"keepalive-time", "v3 discovery: time between pings.", span(nowhere(2*time.Second))),
-		row("discovery-keepalive-timeout", spec+"keepalive-timeout", "v3 discovery: time to answer a ping.", span(nowhere(6*time.Second))),
-		row("discovery-insecure-transport", spec+"secure.insecure-transport", "v3 discovery: no TLS.", truth(nowhere(true))),
-		row("discovery-insecure-skip-tls-verify", spec+"secure.insecure-skip-tls-verify", "v3 discovery: don't verify certificates.", truth(nowhere(false))),
-		row("discovery-cert", spec+"secure.cert", "v3 discovery: certificate file.", text(nowhere(""))),
-		row("discovery-key", spec+"secure.key", "v3 discovery: key file.", text(nowhere(""))),
-		row("discovery-cacert", spec+"secure.cacert", "v3 discovery: CA file.", text(nowhere(""))),
-		row("discovery-user", spec+"auth.username", "v3 discovery: user[:password].", text(nowhere(""))),
-		row("discovery-password", spec+"auth.password", "v3 discovery: password.", text(nowhere(""))),
+		{Name: "discovery", Class: Refused, Why: why, Help: "URL of a v2 discovery service.", bind: text(nowhere(""))},
+	}
+	rows = append(rows, discoveryService()...)
+	return append(rows, []Option{
 		{Name: "discovery-fallback", Class: Inert, Why: "there is no v2 proxy to fall back to",
 			Help: "What to do when discovery fails.", bind: oneOf(nowhere("exit"), "exit", "proxy")},
-		row("discovery-proxy", "", "Proxy for v2 discovery.", text(nowhere(""))),
+		{Name: "discovery-proxy", Class: Refused, Why: why, Help: "Proxy for v2 discovery.", bind: text(nowhere(""))},
 		{Name: "discovery-srv", Help: "DNS domain whose SRV records list the members of a new cluster.",
 			bind: text(func(c *server.Config) *string { return &c.DiscoverySRV })},
 		{Name: "discovery-srv-name", Help: "Suffix of the service in those records.",
 			bind: text(func(c *server.Config) *string { return &c.DiscoverySRVName })},
+	}...)
+}
+
+// discoveryService are the flags of v3 discovery.
+func discoveryService() []Option {
+	const spec, secure = "discovery-config.client.", "discovery-config.client.secure."
+	row := func(name, key, help string, bind binder) Option {
+		return Option{Name: name, Key: key, Class: Honoured, Help: "v3 discovery: " + help, bind: bind}
+	}
+	rows := []Option{
+		row("discovery-token", "discovery-config.token", "token of the new cluster; it serves one cluster, once. The number of members has to stand under /_etcd/registry/TOKEN/_config/size.",
+			text(func(c *server.Config) *string { return &c.Discovery.Token })),
+		row("discovery-endpoints", spec+"endpoints", "endpoints of a running cluster, of etcd or of Holdfast, through which the members of a new one find each other.",
+			list(func(c *server.Config) *string { return &c.Discovery.Endpoints })),
+		row("discovery-dial-timeout", spec+"dial-timeout", "time to connect.", span(func(c *server.Config) *time.Duration { return &c.Discovery.DialTimeout })),
+		row("discovery-request-timeout", spec+"request-timeout", "time for a request; one that fails is sent again.",
+			span(func(c *server.Config) *time.Duration { return &c.Discovery.RequestTimeout })),
+		row("discovery-keepalive-time", spec+"keepalive-time", "time between pings.", span(func(c *server.Config) *time.Duration { return &c.Discovery.KeepAliveTime })),
+		row("discovery-keepalive-timeout", spec+"keepalive-timeout", "time to answer a ping.", span(func(c *server.Config) *time.Duration { return &c.Discovery.KeepAliveTimeout })),
+		row("discovery-insecure-transport", secure+"insecure-transport", "no TLS, unless an endpoint is an https URL.",
+			truth(func(c *server.Config) *bool { return &c.Discovery.InsecureTransport })),
+		row("discovery-insecure-skip-tls-verify", secure+"insecure-skip-tls-verify", "don't verify the service's certificate. For tests only.",
+			truth(func(c *server.Config) *bool { return &c.Discovery.InsecureSkipVerify })),
+		row("discovery-cert", secure+"cert", "certificate file to show.", text(func(c *server.Config) *string { return &c.Discovery.Cert })),
+		row("discovery-key", secure+"key", "its key file.", text(func(c *server.Config) *string { return &c.Discovery.Key })),
+		row("discovery-cacert", secure+"cacert", "CA file that the service's certificate is verified with.", text(func(c *server.Config) *string { return &c.Discovery.CACert })),
+		row("discovery-user", spec+"auth.username", "user[:password].", text(func(c *server.Config) *string { return &c.Discovery.User })),
+		row("discovery-password", spec+"auth.password", "password, if it isn't with the user.", text(func(c *server.Config) *string { return &c.Discovery.Password })),
 	}
 	for i := range rows {
 		rows[i].Secret = rows[i].Name == "discovery-user" || rows[i].Name == "discovery-password"
