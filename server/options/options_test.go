@@ -89,7 +89,7 @@ func TestParse(t *testing.T) {
 			c.Warnings = []string{"unrecognized environment variable ETCD_VERIFY"}
 		}},
 		{"etcd's own business", "--logger zap --max-wals=0", "", "", func(c *server.Config) {
-			c.Warnings = []string{"--max-wals has no effect: the log is kept as far as snapshots and followers need it"}
+			c.Warnings = []string{"--max-wals has no effect: the log is kept as far as snapshots need it, and slow followers (--snapshot-catchup-entries)"}
 		}},
 		{"elections", "--pre-vote=false --initial-election-tick-advance=false", "", "", func(c *server.Config) {
 			c.PreVote, c.ElectionTickAdvance = false, false
@@ -135,6 +135,7 @@ func TestParseErrors(t *testing.T) {
 		{"--feature-gates AllAlpha", "", "", "missing bool value for AllAlpha"},
 		{"--feature-gates AllAlpha=x", "", "", `invalid value of AllAlpha=x, err: strconv.ParseBool: parsing "x": invalid syntax`},
 		{"--discovery=/x", "", "", "--discovery: v2 discovery is gone from etcd, too; use --discovery-token and --discovery-endpoints"},
+		{"--enable-distributed-tracing", "", "", "--enable-distributed-tracing: no traces are sent; how long requests take is in /metrics"},
 		{"--discovery-fallback proxy", "", "", `v2 proxy is deprecated, and --discovery-fallback can't be configured as "proxy"`},
 		{"", "ETCD_HEARTBEAT_INTERVAL=x", "", `invalid value "x" for ETCD_HEARTBEAT_INTERVAL: parse error`},
 		{"", "ETCD_MAX_CONCURRENT_STREAMS=4294967296", "", `invalid value "4294967296" for ETCD_MAX_CONCURRENT_STREAMS: value out of range`},

@@ -34,7 +34,7 @@ func logging() []Option {
 }
 
 func tracing() []Option {
-	const why = "traces are not sent yet"
+	const why = "no traces are sent; how long requests take is in /metrics, slow ones are logged (--warning-unary-request-duration)"
 	return []Option{
 		{Name: "enable-distributed-tracing", Class: Refused, Why: why, Help: "Send traces of requests.", bind: truth(nowhere(false))},
 		{Name: "distributed-tracing-address", Class: Inert, Why: why, Help: "Collector of traces.", bind: text(nowhere("localhost:4317"))},

@@ -121,7 +121,7 @@ func features() []Option {
 			Help: "Megabytes that a defragmentation at start must free.", bind: natural(func(c *server.Config) *uint { return &c.BootstrapDefragMB })},
 		{Name: "max-learners", Help: "Most learners in the cluster.",
 			bind: integer(func(c *server.Config) *int { return &c.MaxLearners })},
-		{Name: "downgrade-check-time", Class: Inert, Why: "the cluster's version is not changed by a downgrade",
+		{Name: "downgrade-check-time", Class: Inert, Why: "there are no downgrades to look after",
 			Help: "Time between checks whether a downgrade is done.", bind: span(nowhere(5 * time.Second))},
 		{Name: "snapshot-catchup-entries", Help: "Log entries kept for slow followers.",
 			bind: natural64(func(c *server.Config) *uint64 { return &c.CatchUpEntries })},
