@@ -32,6 +32,36 @@ func TestDiscovery(t *testing.T) {
 	}
 }
 
+// TestDiscoveryStops: a member that waits for a service that isn't there goes when it is told to, without being killed.
+func TestDiscoveryStops(t *testing.T) {
+	t.Parallel()
+	c, err := proc.New(proc.Options{Binary: serverBinary, Members: 1, Dir: t.TempDir(),
+		Args: []string{"--initial-cluster=", "--discovery-token", "t", "--discovery-endpoints", "127.0.0.1:1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.KillAll(); err != nil {
+			t.Error(err)
+		}
+	})
+	m := c.Members[0]
+	if err := m.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for ctx := timeout(t, 20*time.Second); !strings.Contains(m.LogTail(20), "Bootstrapping cluster using v3 discovery."); time.Sleep(10 * time.Millisecond) {
+		if ctx.Err() != nil || !m.Running() {
+			t.Fatalf("it doesn't ask:\n%s", m.LogTail(20))
+		}
+	}
+	if err := m.Stop(10 * time.Second); err != nil {
+		t.Error(err)
+	}
+	if code := m.ExitCode(); code != 0 && code != -1 { // -1: the signal has ended it, as it ends etcd
+		t.Errorf("it ends with %d:\n%s", code, m.LogTail(20))
+	}
+}
+
 // secureService is a cluster of one that wants certificates and names, with the flags to ask it.
 func secureService(t *testing.T, binary string) (*proc.Cluster, []string, *clientv3.Client) {
 	o := newOffice(t)
