@@ -200,13 +200,13 @@ type watchSender struct {
 
 func (w *watchSender) send(responses []mvcc.WatchResponse) error {
 	head := w.service.backend.Head()
+	w.share.sent(responses) // whoever reads that a watcher is gone may ask for another
 	for i := range responses {
 		msg := &WatchMessage{head: head, response: &responses[i], memo: &w.memo}
 		if err := w.conn.SendWatch(msg); err != nil {
 			return err
 		}
 	}
-	w.share.sent(responses)
 	if c := spent(responses); c.Responses > 0 {
 		w.stream.Grant(c)
 	}
