@@ -190,7 +190,7 @@ var initialCluster = regexp.MustCompile(`ETCD_INITIAL_CLUSTER=.*`)
 var took = regexp.MustCompile(`took = [0-9.]+[a-zµ]+`)
 
 // anyID is 16 hexadecimal digits, or fewer if the first are zeros.
-var anyID = regexp.MustCompile(`\b[0-9a-f]{14,16}\b`)
+var anyID = regexp.MustCompile(` *\b[0-9a-f]{12,16}\b`)
 
-// withoutIDs blanks out ids.
-func withoutIDs(s string) string { return anyID.ReplaceAllString(s, "<id>") }
+// withoutIDs blanks out ids, with the spaces that stand for leading zeros.
+func withoutIDs(s string) string { return anyID.ReplaceAllString(s, " <id>") }
