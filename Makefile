@@ -43,7 +43,7 @@ local: build ## start three nodes on this machine and print how to reach them
 install: ## go install the command
 	$(GO) install ./cmd/holdfast
 
-test: ## all tests: units with the race detector, simulator seeds, real processes (under 5 minutes on 2 cores)
+test: ## all tests: units with the race detector, simulator seeds, real processes, a sample of mutants (some 6 minutes on 2 cores)
 	$(GO) test -race $(RACE)
 	$(GO) test $(PLAIN)
 	$(GO) test -count=1 $(FRESH)
