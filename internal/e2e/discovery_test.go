@@ -105,25 +105,7 @@ func discover(t *testing.T, kv *clientv3.Client, flags ...string) {
 	t.Helper()
 	ctx := timeout(t, 60*time.Second)
 	must(kv.Put(ctx, "/_etcd/registry/t/_config/size", "3"))(t)
-	c, err := proc.New(proc.Options{Binary: serverBinary, Members: 3, Dir: t.TempDir(),
-		Args: append([]string{"--initial-cluster=", "--discovery-token", "t"}, flags...)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(c.LogTails(12))
-		}
-		if err := c.KillAll(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := c.StartAll(); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.WaitReady(ctx); err != nil {
-		t.Fatal(err)
-	}
+	c := startBinary(t, serverBinary, 3, append([]string{"--initial-cluster=", "--discovery-token", "t"}, flags...)...)
 	cli := connect(t, c.Endpoints()...)
 	must(cli.Put(ctx, "k", "v"))(t)
 	var want, got []string
