@@ -36,7 +36,6 @@ const defaultBytesMax = 1 << 40
 type Dir struct {
 	options Options
 	fs      disk.FS
-	idle    *bench // of the last Writer
 }
 
 // Info names a snapshot.

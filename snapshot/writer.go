@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -60,8 +61,8 @@ type Writer struct {
 	ended   bool // the source has
 }
 
-// bench is what a Writer works with. The next one of the directory takes it over:
-// a compressor costs more to make than a small snapshot to write.
+// bench is what a Writer works with. The next Writer takes it over, whoever's it
+// is: a compressor costs more to make than a small snapshot to write.
 type bench struct {
 	encoder *zstd.Encoder
 	raw     []byte // framed records of the open section
@@ -70,12 +71,12 @@ type bench struct {
 	out     []byte
 }
 
-// takeBench returns the directory's, or a new one if that is in use.
-func (d *Dir) takeBench() *bench {
-	b := d.idle
-	if d.idle = nil; b == nil {
-		b = &bench{encoder: newEncoder()}
-	}
+// benches are idle. None remembers anything, so it does not matter to what is
+// written which one a Writer gets.
+var benches = sync.Pool{New: func() any { return &bench{encoder: newEncoder()} }}
+
+func takeBench() *bench {
+	b := benches.Get().(*bench)
 	b.raw = b.raw[:0]
 	return b
 }
@@ -139,7 +140,8 @@ func (w *Writer) fail(err error) {
 func (w *Writer) release() {
 	w.content.Source = nil
 	if w.bench != nil {
-		w.dir.idle, w.bench = w.bench, nil
+		benches.Put(w.bench)
+		w.bench = nil
 	}
 }
 
@@ -154,7 +156,7 @@ func (w *Writer) open() error {
 	if err != nil {
 		return err
 	}
-	w.file, w.bench = f, w.dir.takeBench()
+	w.file, w.bench = f, takeBench()
 	w.next = w.writeHeader
 	return nil
 }

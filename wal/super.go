@@ -75,6 +75,15 @@ var errSuperTooBig = errors.New("wal: the configuration is too large for super")
 // encode returns the version's block number block (0 to 3).
 func (s *super) encode(block uint32) ([]byte, error) {
 	b := make([]byte, blockBytes)
+	if err := s.encodeInto(b, block); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// encodeInto does that in b, which is blockBytes long.
+func (s *super) encodeInto(b []byte, block uint32) error {
+	clear(b)
 	le := binary.LittleEndian
 	le.PutUint64(b[0:], superMagic)
 	le.PutUint32(b[8:], superVersion)
@@ -85,10 +94,10 @@ func (s *super) encode(block uint32) ([]byte, error) {
 	le.PutUint32(b[80:], s.floor.At.Block)
 	le.PutUint32(b[84:], s.floor.Link.Block)
 	if err := s.putLists(b); err != nil {
-		return nil, err
+		return err
 	}
 	le.PutUint32(b[12:], superCRC(b))
-	return b, nil
+	return nil
 }
 
 // words lists the 8-byte fields from byte 24 on; those that are not 8-byte

@@ -68,22 +68,24 @@ type superWriter struct {
 	file  disk.File
 	super super
 	at    int
+	block [blockBytes]byte
 }
 
 func (w *superWriter) step() (done bool, err error) {
 	if w.at%2 == 1 {
 		err = w.file.SyncData()
 	} else {
-		err = writeSuperBlock(w.file, &w.super, uint32(w.super.version%2)+uint32(w.at))
+		err = writeSuperBlock(w.file, &w.super, uint32(w.super.version%2)+uint32(w.at), w.block[:])
 	}
 	w.at++
 	return w.at == 4, err
 }
 
-func writeSuperBlock(f disk.File, s *super, block uint32) error {
-	b, err := s.encode(block)
+// writeSuperBlock uses buf, which is blockBytes long.
+func writeSuperBlock(f disk.File, s *super, block uint32, buf []byte) error {
+	err := s.encodeInto(buf, block)
 	if err == nil {
-		_, err = f.WriteAt(b, int64(block)*blockBytes)
+		_, err = f.WriteAt(buf, int64(block)*blockBytes)
 	}
 	return err
 }
@@ -106,11 +108,12 @@ func repairSuper(f disk.File, s *super, blocks ...uint32) error {
 	if err := f.SyncData(); err != nil {
 		return err
 	}
+	buf := make([]byte, blockBytes)
 	for _, block := range blocks {
 		if uint64(block%2) != s.version%2 {
 			continue
 		}
-		if err := writeSuperBlock(f, s, block); err != nil {
+		if err := writeSuperBlock(f, s, block, buf); err != nil {
 			return err
 		}
 		if err := f.SyncData(); err != nil {

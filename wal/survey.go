@@ -196,7 +196,19 @@ func (s *survey) load(seq uint64) (p *part, counts bool, err error) {
 
 // glance reads only a segment's beginning; nil if that isn't enough.
 func (s *survey) glance(seq uint64) (*part, error) {
-	im, err := s.readSome(seq, readChunkBytes)
+	for _, bytesMax := range [...]int64{glanceBytes, readChunkBytes} {
+		if p, err := s.glanceAt(seq, bytesMax); p != nil || err != nil {
+			return p, err
+		}
+	}
+	return nil, nil
+}
+
+// glanceBytes hold a segment's header and the first batch, if that is a small one.
+const glanceBytes = 4 * blockBytes
+
+func (s *survey) glanceAt(seq uint64, bytesMax int64) (*part, error) {
+	im, err := s.readSome(seq, bytesMax)
 	if err != nil {
 		return nil, err
 	}

@@ -151,7 +151,7 @@ func (m *Mem) Create(name string) (File, error) {
 		node := newInode(name, &m.pool)
 		m.names[name] = node
 		m.changes = append(m.changes, nameChange{kind: OpCreate, new: name, node: node})
-		f = &memFile{m: m, node: node, generation: m.generation}
+		f = m.handle(node)
 		return nil
 	})
 	return f, err
@@ -166,7 +166,7 @@ func (m *Mem) Open(name string) (File, error) {
 		if node == nil {
 			return ErrNotExist
 		}
-		f = &memFile{m: m, node: node, generation: m.generation}
+		f = m.handle(node)
 		return nil
 	})
 	return f, err
@@ -261,17 +261,47 @@ func (m *Mem) SyncDir(dir string) error {
 		if err := m.checkDir(dir); err != nil {
 			return err
 		}
-		later := m.changes[:0:0]
-		for _, c := range m.changes {
+		done := m.changes
+		m.changes = nil
+		for _, c := range done {
 			if c.dir() == dir {
 				applyName(m.durable, c)
 			} else {
-				later = append(later, c)
+				m.changes = append(m.changes, c)
 			}
 		}
-		m.changes = later
+		for _, c := range done {
+			if c.kind == OpRemove {
+				m.scrap(c.node)
+			}
+		}
 		return nil
 	})
+}
+
+// scrap recycles a removed file unless a process, a crash or an un-synced change
+// of a name could still bring it back.
+func (m *Mem) scrap(n *inode) {
+	if n.linked || n.handles > 0 {
+		return
+	}
+	for _, other := range m.durable {
+		if other == n {
+			return
+		}
+	}
+	for _, c := range m.changes {
+		if c.node == n {
+			return
+		}
+	}
+	n.scrap()
+}
+
+// handle opens an inode.
+func (m *Mem) handle(n *inode) File {
+	n.handles++
+	return &memFile{m: m, node: n, generation: m.generation}
 }
 
 func (m *Mem) checkDir(dir string) error {

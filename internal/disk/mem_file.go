@@ -148,5 +148,6 @@ func (f *memFile) Close() error {
 		return &fs.PathError{Op: "close", Path: f.node.name, Err: fs.ErrClosed}
 	}
 	f.closed = true
+	f.node.handles--
 	return nil
 }

@@ -44,6 +44,9 @@ type inode struct {
 	pending     []change
 	pendingSize int64
 
+	// handles counts the files that were opened and not closed.
+	handles int
+
 	pool *pool
 	// lent: a copy of this inode reads what is in pending, too.
 	lent bool
@@ -220,6 +223,17 @@ func (n *inode) syncFailed() {
 	}
 	clear(n.saved)
 	n.forget()
+}
+
+// scrap gives back the pages of a file that nobody can reach any more.
+func (n *inode) scrap() {
+	for _, p := range n.pages {
+		if p != nil && p.owner == n.epoch {
+			n.pool.givePage(p)
+		}
+	}
+	n.sync()
+	n.pages = nil
 }
 
 func (n *inode) forget() {
