@@ -30,9 +30,11 @@ func TestDamageIsNoticed(t *testing.T) {
 		}
 	}
 	struck, stopped := 0, 0
-	for i, a := range verbs {
-		t.Run(fmt.Sprintf("%s %s %s", a.Verb, a.Word, a.How), func(t *testing.T) {
-			w := lived(t, uint64(i%3)+1)
+	const worlds = 2
+	for i := range worlds * len(verbs) {
+		a, seed := verbs[i/worlds], uint64(i%5)+1
+		t.Run(fmt.Sprintf("%s %s %s seed %d", a.Verb, a.Word, a.How, seed), func(t *testing.T) {
+			w := lived(t, seed)
 			a.Who, a.Count = is(2), int64(i*13)
 			if !w.perform(a) {
 				t.Skip("nothing of that class there yet")
@@ -52,8 +54,8 @@ func TestDamageIsNoticed(t *testing.T) {
 			}
 		})
 	}
-	if struck < len(verbs)/2 || stopped < 10 {
-		t.Errorf("%d of %d deeds found something, %d members stopped", struck, len(verbs), stopped)
+	if struck < worlds*len(verbs)/2 || stopped < 10*worlds {
+		t.Errorf("%d of %d deeds found something, %d members stopped", struck, worlds*len(verbs), stopped)
 	}
 }
 

@@ -27,8 +27,9 @@ type Node struct {
 	copied  *copied // an earlier moment of its disk, if somebody has taken it
 	old     oldness // its disk is such a copy
 
-	// tickMicros is this machine's tick in true time.
+	// tickMicros is this machine's tick in true time; onTick is ticked.
 	tickMicros   int64
+	onTick       func()
 	pausedUntil  int64
 	stalledUntil [3]int64
 	// parked is what waits for the end of a pause.
@@ -67,6 +68,7 @@ func newNode(w *World, id raft.NodeID, initial raft.Configuration) *Node {
 	drift := w.nodeDraw.between(-w.plan.DriftPPM, w.plan.DriftPPM)
 	n.tickMicros = w.plan.Raft.TickMicros * (1_000_000 + drift) / 1_000_000
 	n.shadow.init()
+	n.onTick = n.ticked
 	n.wire()
 	return n
 }
@@ -117,7 +119,7 @@ func (n *Node) start() {
 func (n *Node) config() replica.Config {
 	r, k := n.w.plan.Raft, n.w.plan.Replica
 	c := replica.DefaultConfig()
-	c.FS, c.Dir = n.fs, dataDir
+	c.FS, c.Dir, c.SnapshotBenches = n.fs, dataDir, &n.w.benches
 	c.Member, c.Cluster, c.Initial = n.id, clusterID, n.initial
 	c.Rand = newDraw(n.w.nodeDraw.Uint64(), "replica").Rand
 	c.LateTicks = lateTicks
@@ -138,12 +140,14 @@ func (n *Node) config() replica.Config {
 }
 
 func (n *Node) scheduleTick() {
-	n.later(n.tickMicros*int64(1_000_000-n.fast)/1_000_000, whatTick, func() {
-		if n.frozenUntil <= n.w.now {
-			n.tick()
-		}
-		n.scheduleTick()
-	})
+	n.later(n.tickMicros*int64(1_000_000-n.fast)/1_000_000, whatTick, n.onTick)
+}
+
+func (n *Node) ticked() {
+	if n.frozenUntil <= n.w.now {
+		n.tick()
+	}
+	n.scheduleTick()
 }
 
 // armDisk lets k more changing disk operations pass; the next one is where the

@@ -42,8 +42,9 @@ func Run(o Options) (r Result) {
 		w.plan.Print(o.Trace)
 	}
 	w.run(o)
+	w.told = w.history()
 	if o.Porcupine {
-		w.checkHistory(w.history())
+		w.checkHistory(w.told)
 	}
 	return r
 }
@@ -70,7 +71,10 @@ func (w *World) result() Result {
 	w.plan.Print(&plan)
 	r := Result{
 		Seed: w.plan.Seed, Plan: plan.String(), Hash: w.trace.hash.Sum64(), Events: w.trace.events,
-		Virtual: w.now, Count: w.count, Failure: w.failure, Script: w.script, History: w.history(),
+		Virtual: w.now, Count: w.count, Failure: w.failure, Script: w.script, History: w.told,
+	}
+	if w.told == nil { // the run was ended
+		r.History = w.history()
 	}
 	r.Recording = w.rec.finish(w)
 	if w.failure != nil {

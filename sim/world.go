@@ -3,8 +3,10 @@ package sim
 import (
 	"fmt"
 
+	"github.com/holdfast-db/holdfast/linearizability"
 	"github.com/holdfast-db/holdfast/raft"
 	"github.com/holdfast-db/holdfast/server/state"
+	"github.com/holdfast-db/holdfast/snapshot"
 )
 
 // World is one run: a cluster, its network and disks, its clients and the
@@ -22,9 +24,12 @@ type World struct {
 	// run, where the swarm's faults come from a stream that a script does without.
 	netDraw, diskDraw, faultDraw, loadDraw, nodeDraw, reactions draw
 
-	rec    *recorder // nil: nobody wants to see it
-	script []Action  // what was done to this world so far
-	asked  int64     // when the membership was last to be changed
+	benches snapshot.Benches
+
+	rec    *recorder                // nil: nobody wants to see it
+	script []Action                 // what was done to this world so far
+	told   *linearizability.History // what the clients know, once the run is over
+	asked  int64                    // when the membership was last to be changed
 
 	// Of a scenario: names it gave, puts by their labels, how many clients it had,
 	// and which entries hold the requests (nil: nobody asks).

@@ -21,6 +21,8 @@ type Options struct {
 	// it lies on disk and decompressed; 0: 1 TiB each.
 	FileBytesMax int64
 	RawBytesMax  int64
+	// Benches are what Writers work with; nil: the directory's own.
+	Benches *Benches
 }
 
 const defaultBytesMax = 1 << 40
@@ -92,6 +94,9 @@ func OpenDir(o Options) (*Dir, error) {
 	}
 	if o.RawBytesMax == 0 {
 		o.RawBytesMax = defaultBytesMax
+	}
+	if o.Benches == nil {
+		o.Benches = new(Benches)
 	}
 	d := &Dir{options: o, fs: o.FS}
 	if err := d.fs.MkdirAll(o.Path); err != nil {

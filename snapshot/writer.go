@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -61,8 +60,13 @@ type Writer struct {
 	ended   bool // the source has
 }
 
-// bench is what a Writer works with. The next Writer takes it over, whoever's it
-// is: a compressor costs more to make than a small snapshot to write.
+// Benches lends Writers what they work with, one after the other. Those of one
+// goroutine may share it, whatever directory they write to.
+type Benches struct{ idle []*bench }
+
+// bench is what a Writer works with. It remembers nothing of what was written
+// with it; the next Writer takes it over, since
+// costs more to make than a small snapshot to write.
 type bench struct {
 	encoder *zstd.Encoder
 	raw     []byte // framed records of the open section
@@ -71,15 +75,19 @@ type bench struct {
 	out     []byte
 }
 
-// benches are idle. None remembers anything, so it does not matter to what is
-// written which one a Writer gets.
-var benches = sync.Pool{New: func() any { return &bench{encoder: newEncoder()} }}
-
-func takeBench() *bench {
-	b := benches.Get().(*bench)
+// take returns an idle one, or a new one if all are in use.
+func (s *Benches) take() *bench {
+	last := len(s.idle) - 1
+	if last < 0 {
+		return &bench{encoder: newEncoder()}
+	}
+	b := s.idle[last]
+	s.idle = s.idle[:last]
 	b.raw = b.raw[:0]
 	return b
 }
+
+func (s *Benches) give(b *bench) { s.idle = append(s.idle, b) }
 
 // heldRecord is the first record of the next section, met while filling the
 // last block of the one before.
@@ -140,7 +148,7 @@ func (w *Writer) fail(err error) {
 func (w *Writer) release() {
 	w.content.Source = nil
 	if w.bench != nil {
-		benches.Put(w.bench)
+		w.dir.options.Benches.give(w.bench)
 		w.bench = nil
 	}
 }
@@ -156,7 +164,7 @@ func (w *Writer) open() error {
 	if err != nil {
 		return err
 	}
-	w.file, w.bench = f, takeBench()
+	w.file, w.bench = f, w.dir.options.Benches.take()
 	w.next = w.writeHeader
 	return nil
 }

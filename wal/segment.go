@@ -74,8 +74,18 @@ func decodeSegmentHeader(b []byte) (segmentHeader, error) {
 	}, nil
 }
 
-func segmentName(seq uint64) string { return fmt.Sprintf("%016x%s", seq, segmentSuffix) }
-func spareName(seq uint64) string   { return fmt.Sprintf("%016x%s", seq, spareSuffix) }
+func segmentName(seq uint64) string { return numbered(seq, segmentSuffix) }
+func spareName(seq uint64) string   { return numbered(seq, spareSuffix) }
+
+// numbered is 16 hex digits and the suffix.
+func numbered(seq uint64, suffix string) string {
+	var digits [16]byte
+	for i := len(digits) - 1; i >= 0; i-- {
+		digits[i] = "0123456789abcdef"[seq&15]
+		seq >>= 4
+	}
+	return string(digits[:]) + suffix
+}
 
 // parseName reads the number of a file with that suffix.
 func parseName(name, suffix string) (seq uint64, ok bool) {

@@ -68,6 +68,9 @@ type Config struct {
 	// A snapshot is taken when the log since the last one exceeds
 	// max(SnapshotLogBytesMin, a quarter of the last snapshot's size).
 	SnapshotLogBytesMin int64
+	// SnapshotBenches may be shared by replicas that one goroutine runs; nil: the
+	// replica's own.
+	SnapshotBenches *snapshot.Benches
 	// CatchUpEntries are kept in the log below a snapshot for slow followers.
 	CatchUpEntries int
 

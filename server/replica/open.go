@@ -97,7 +97,9 @@ func newIdentity(cfg *Config) wal.Identity {
 
 // assemble builds the three actors from what was recovered.
 func assemble(cfg Config, log *wal.Log, rec *wal.Recovered) (*Replica, error) {
-	dir, err := snapshot.OpenDir(snapshot.Options{FS: cfg.FS, Path: path.Join(cfg.Dir, SnapshotDir), Cluster: cfg.Cluster})
+	dir, err := snapshot.OpenDir(snapshot.Options{
+		FS: cfg.FS, Path: path.Join(cfg.Dir, SnapshotDir), Cluster: cfg.Cluster, Benches: cfg.SnapshotBenches,
+	})
 	if err != nil {
 		return nil, err
 	}

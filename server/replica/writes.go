@@ -405,8 +405,13 @@ func (c *Core) timeout(r *Request) error {
 func (c *Core) send(messages []raft.Message, out *Output) {
 	for i := range messages {
 		m := &messages[i]
-		out.Frames = append(out.Frames, OutFrame{To: m.To, Frame: transport.AppendMessageFrame(nil, m)})
+		out.Frames = append(out.Frames, OutFrame{To: m.To, Frame: messageFrame(m)})
 	}
+}
+
+// messageFrame makes a buffer that need not grow: a member sends all the time.
+func messageFrame(m *raft.Message) []byte {
+	return transport.AppendMessageFrame(make([]byte, 0, transport.MessageBytesHint(m)), m)
 }
 
 func (c *Core) sendFrame(to raft.NodeID, frame []byte, out *Output) {
