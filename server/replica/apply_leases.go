@@ -42,6 +42,9 @@ func (a *Apply) leaseChanged(c state.LeaseChange) {
 		return
 	}
 	a.lessor.extend(c.Lease.ID, a.now+a.life(c.Lease.RemainingTTL()))
+	if c.Lease.Remaining == 0 {
+		a.lessor.deadline[c.Lease.ID].checkpoint = false // what is on its way is void
+	}
 }
 
 // keepAlive renews a lease, on the leader of the round's term. The deadline
@@ -56,7 +59,7 @@ func (a *Apply) keepAlive(id int64, round *readyEvent) Reply {
 	}
 	a.lessor.extend(id, round.Start+a.life(lease.TTL))
 	reply := Reply{TTL: lease.TTL, GrantedTTL: lease.TTL, Term: round.Term}
-	if lease.Remaining > 0 {
+	if lease.Remaining > 0 || a.lessor.deadline[id].checkpoint {
 		reply.GrantedTTL = 0
 	}
 	return reply

@@ -12,9 +12,11 @@ import (
 // full TTL. Else leaders that change more often than leases end keep all of them
 // alive for ever.
 //
-// A lease that is renewed must not be ended by what was written down before. So
-// a keep-alive of one with a checkpoint isn't over until the checkpoint is taken
-// back through the log: Reply.GrantedTTL tells the asker to do so.
+// A lease that is renewed must not be ended by what was written down before, or
+// is just being written down. So a keep-alive of one with a checkpoint, applied or
+// on its way, isn't over until that is taken back through the log:
+// Reply.GrantedTTL tells the asker to do so. What was counted before it was taken
+// back, or before the lease was granted, is void (LeaseCheckpointRequest.AsOf).
 
 // checkpointsPerTick is how many leases are looked at in a tick.
 const checkpointsPerTick = 100
@@ -45,6 +47,7 @@ func (a *Apply) checkpointLeases(out *Output) {
 		looked++
 		if remaining := a.worthCheckpoint(l); remaining > 0 {
 			list = append(list, state.LeaseCheckpoint{ID: l.ID, Remaining: remaining})
+			a.lessor.deadline[l.ID].checkpoint = true
 		}
 		return true
 	})
@@ -52,7 +55,7 @@ func (a *Apply) checkpointLeases(out *Output) {
 		a.checkpoints.wait(a.now, every)
 	}
 	if len(list) > 0 {
-		body := state.AppendBody(nil, &state.LeaseCheckpointRequest{Checkpoints: list})
+		body := state.AppendBody(nil, &state.LeaseCheckpointRequest{AsOf: a.state.AppliedIndex(), Checkpoints: list})
 		command := state.Encoded{Term: uint64(a.lessor.term), Body: body}
 		out.Events = append(out.Events, proposeEvent{Term: a.lessor.term, Commands: []state.Encoded{command}})
 	}

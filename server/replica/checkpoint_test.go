@@ -80,3 +80,32 @@ func TestCheckpointsOfMany(t *testing.T) {
 		t.Errorf("%d of %d have no checkpoint", without, leases)
 	}
 }
+
+// A checkpoint that is on its way when a lease is renewed ends nothing: the asker
+// is told to take it back, and what was counted before is void then.
+func TestRenewedWhileCheckpointIsOnItsWay(t *testing.T) {
+	c := newCluster(t, 3, func(cfg *Config) { cfg.CheckpointTicks = 50 })
+	l := c.leader()
+	grant(c, l, 7, 100)
+	c.tick(20)
+	counted := l.r.Apply.state.AppliedIndex()
+	l.r.Apply.lessor.deadline[7].checkpoint = true // proposed, as checkpointLeases does
+	if r := l.ask(&Request{Kind: KeepAlive, Lease: 7}); r.Err != nil || r.TTL != 100 || r.GrantedTTL != 0 {
+		t.Errorf("%+v", r)
+	}
+	taken := write(&state.LeaseCheckpointRequest{Checkpoints: []state.LeaseCheckpoint{{ID: 7}}})
+	if r := l.ask(taken); r.Err != nil || r.Result.Err != nil {
+		t.Fatalf("%+v", r)
+	}
+	late := write(&state.LeaseCheckpointRequest{AsOf: counted, Checkpoints: []state.LeaseCheckpoint{{ID: 7, Remaining: 1}}})
+	if r := l.ask(late); r.Err != nil || r.Result.Err != nil {
+		t.Fatalf("%+v", r)
+	}
+	if r := l.ask(&Request{Kind: KeepAlive, Lease: 7}); r.Err != nil || r.TTL != 100 || r.GrantedTTL != 100 {
+		t.Errorf("afterwards: %+v", r)
+	}
+	l.crash()
+	if r := c.leader().ask(&Request{Kind: TimeToLive, Lease: 7}); r.TTL < 99 {
+		t.Errorf("under the next leader: %+v", r)
+	}
+}

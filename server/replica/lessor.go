@@ -34,6 +34,8 @@ type leaseDeadline struct {
 	pos  int // in the heap
 	// revoking: its revocation was proposed and will be until it is applied.
 	revoking bool
+	// checkpoint: one was proposed since the lease's TTL was last its own.
+	checkpoint bool
 }
 
 // lead makes the lessor primary for a term, without any deadline yet.

@@ -82,7 +82,7 @@ func appendBody(dst []byte, body Body) []byte {
 		dst = binary.AppendVarint(append(dst, byte(kindLeaseRevoke)), b.ID)
 		return appendBool(dst, b.Expired)
 	case *LeaseCheckpointRequest:
-		return appendCheckpoints(append(dst, byte(kindLeaseCheckpoint)), b.Checkpoints)
+		return appendCheckpoints(binary.AppendUvarint(append(dst, byte(kindLeaseCheckpoint)), b.AsOf), b.Checkpoints)
 	case *AlarmRequest:
 		dst = appendBool(append(dst, byte(kindAlarm)), b.Activate)
 		return binary.LittleEndian.AppendUint64(append(dst, byte(b.Kind)), b.Member)
@@ -153,7 +153,7 @@ func (r *reader) body() Body {
 	case kindLeaseRevoke:
 		return &LeaseRevokeRequest{ID: r.varint(), Expired: r.bool()}
 	case kindLeaseCheckpoint:
-		return &LeaseCheckpointRequest{Checkpoints: r.checkpoints()}
+		return &LeaseCheckpointRequest{AsOf: r.uvarint(), Checkpoints: r.checkpoints()}
 	case kindAlarm:
 		return &AlarmRequest{
 			Activate: r.bool(),

@@ -166,7 +166,7 @@ func bodyGen(t *rapid.T) Body {
 	case 5:
 		return &LeaseRevokeRequest{ID: numberGen.Draw(t, "id"), Expired: boolGen.Draw(t, "expired")}
 	case 6:
-		q := &LeaseCheckpointRequest{}
+		q := &LeaseCheckpointRequest{AsOf: rapid.Uint64().Draw(t, "as of")}
 		for range rapid.IntRange(0, 3).Draw(t, "n") {
 			q.Checkpoints = append(q.Checkpoints, LeaseCheckpoint{ID: numberGen.Draw(t, "id"), Remaining: numberGen.Draw(t, "rem")})
 		}
@@ -281,7 +281,7 @@ func TestGoldenBodies(t *testing.T) {
 		{&CompactRequest{Revision: -1}, "04 01"},
 		{&LeaseGrantRequest{ID: 1, TTL: 60}, "05 02 78"},
 		{&LeaseRevokeRequest{ID: 1, Expired: true}, "06 02 01"},
-		{&LeaseCheckpointRequest{Checkpoints: []LeaseCheckpoint{{ID: 1, Remaining: 2}}}, "07 01 02 04"},
+		{&LeaseCheckpointRequest{AsOf: 9, Checkpoints: []LeaseCheckpoint{{ID: 1, Remaining: 2}}}, "07 09 01 02 04"},
 		{&AlarmRequest{Activate: true, Member: 0x1122, Kind: AlarmNoSpace}, "08 01 01 2211000000000000"},
 		{&MemberAttributesRequest{Member: 1, Name: "n", ClientURLs: []string{"u"}}, "09 0100000000000000 01 6e 01 01 75"},
 	}

@@ -50,12 +50,15 @@ type LeaseRevokeRequest struct {
 	Expired bool
 }
 
-// LeaseCheckpointRequest records remaining TTLs (seconds).
+// LeaseCheckpointRequest records remaining TTLs (seconds), as the leader counted
+// them when it had applied all up to AsOf, or takes them back.
 type LeaseCheckpointRequest struct {
+	AsOf        uint64
 	Checkpoints []LeaseCheckpoint
 }
 
-// LeaseCheckpoint is one lease's remaining TTL in seconds.
+// LeaseCheckpoint is one lease's remaining TTL in seconds; 0 takes back what was
+// recorded, or is about to be.
 type LeaseCheckpoint struct {
 	ID, Remaining int64
 }

@@ -18,7 +18,7 @@ import (
 //	         then those that were removed
 //	windows  one each: member, incarnation fixed64, boot, high uvarint, ring bytes
 //	alarms   one each: member fixed64, kind byte
-//	leases   one each: id, TTL, remaining varint
+//	leases   one each: id, TTL, remaining varint, since uvarint
 //	kv       first: revision, compact revision varint, keys, records uvarint,
 //	         chain, live fixed64; then one a version, in order of revision:
 //	         rank, main revision less the one before, sub, version uvarint,
@@ -38,7 +38,7 @@ const (
 )
 
 // exportVersion is that of the records; the file around them has its own.
-const exportVersion = 3
+const exportVersion = 4
 
 const (
 	memberLearner byte = 1 << iota
@@ -182,7 +182,7 @@ func (e *Exporter) lease(b []byte) ([]byte, bool) {
 	l := e.leases[0]
 	e.leases = e.leases[1:]
 	b = binary.AppendVarint(binary.AppendVarint(b, l.ID), l.TTL)
-	return binary.AppendVarint(b, l.Remaining), true
+	return binary.AppendUvarint(binary.AppendVarint(b, l.Remaining), l.Since), true
 }
 
 func (e *Exporter) takeLeases() {

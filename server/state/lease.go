@@ -18,6 +18,9 @@ type Lease struct {
 	TTL int64
 	// Remaining is the last checkpoint, in seconds; 0: none.
 	Remaining int64
+	// Since is the index of the entry that granted the lease or took a checkpoint
+	// of it back: what was counted before that says nothing about it any more.
+	Since uint64
 }
 
 // RemainingTTL is what a new leader gives the lease: the checkpoint, or else
@@ -159,7 +162,7 @@ func (t *leaseTable) hash(h uint64) uint64 {
 }
 
 func leaseHash(l Lease) uint64 {
-	return mix(mix(mix(1, uint64(l.ID)), uint64(l.TTL)), uint64(l.Remaining))
+	return mix(mix(mix(mix(1, uint64(l.ID)), uint64(l.TTL)), uint64(l.Remaining)), l.Since)
 }
 
 func attachmentHash(a attachment) uint64 {
@@ -174,7 +177,7 @@ func (s *State) grant(q *LeaseGrantRequest) (*LeaseGrantRequest, error) {
 	if s.leases.Exists(q.ID) {
 		return nil, ErrLeaseExists
 	}
-	s.setLease(Lease{ID: q.ID, TTL: q.TTL})
+	s.setLease(Lease{ID: q.ID, TTL: q.TTL, Since: s.applied})
 	return q, nil
 }
 
@@ -198,14 +201,19 @@ func (s *State) revoke(q *LeaseRevokeRequest, proposed, committed uint64) error 
 	return nil
 }
 
-// checkpoint records remaining TTLs; leases that are gone are skipped.
+// checkpoint records remaining TTLs, or takes them back. Leases that are gone are
+// skipped, and those that somebody was promised all of the TTL of while the
+// checkpoint was on its way.
 func (s *State) checkpoint(q *LeaseCheckpointRequest) {
 	for _, c := range q.Checkpoints {
 		lease, ok := s.leases.get(c.ID)
-		if !ok {
+		switch {
+		case !ok || c.Remaining > 0 && lease.Since > q.AsOf:
 			continue
+		case c.Remaining <= 0:
+			lease.Since = s.applied
 		}
-		lease.Remaining = c.Remaining
+		lease.Remaining = max(c.Remaining, 0)
 		s.setLease(lease)
 	}
 }

@@ -144,7 +144,7 @@ func (l *Loader) alarm(r *reader) error {
 }
 
 func (l *Loader) lease(r *reader) error {
-	lease := Lease{ID: r.varint(), TTL: r.varint(), Remaining: r.varint()}
+	lease := Lease{ID: r.varint(), TTL: r.varint(), Remaining: r.varint(), Since: r.uvarint()}
 	if r.err != nil {
 		return nil
 	}

@@ -20,6 +20,7 @@ type oracle struct {
 	rev, compacted int64
 	keys           map[string]oracleKey
 	leases         map[int64]oracleLease
+	index          uint64 // of the entry that is applied
 	alarms         map[Alarm]bool
 	members        map[uint64]*oracleMember
 	known          bool     // a configuration has been applied
@@ -33,7 +34,10 @@ type oracleKey struct {
 	version int64
 }
 
-type oracleLease struct{ ttl, remaining int64 }
+type oracleLease struct {
+	ttl, remaining int64
+	since          uint64
+}
 
 type oracleMember struct {
 	bound  uint64
@@ -109,7 +113,7 @@ func (o *oracle) run(proposed, committed uint64, body Body) error {
 		if _, ok := o.leases[b.ID]; ok {
 			return ErrLeaseExists
 		}
-		o.leases[b.ID] = oracleLease{ttl: b.TTL}
+		o.leases[b.ID] = oracleLease{ttl: b.TTL, since: o.index}
 	case *LeaseRevokeRequest:
 		if b.Expired && proposed != committed {
 			return ErrStaleTerm
@@ -121,8 +125,11 @@ func (o *oracle) run(proposed, committed uint64, body Body) error {
 		o.deleteWhere(func(_ string, k oracleKey) bool { return k.lease == b.ID })
 	case *LeaseCheckpointRequest:
 		for _, c := range b.Checkpoints {
-			if l, ok := o.leases[c.ID]; ok {
-				o.leases[c.ID] = oracleLease{l.ttl, c.Remaining}
+			switch l, ok := o.leases[c.ID]; {
+			case ok && c.Remaining == 0:
+				o.leases[c.ID] = oracleLease{l.ttl, 0, o.index}
+			case ok && l.since <= b.AsOf:
+				o.leases[c.ID] = oracleLease{l.ttl, c.Remaining, l.since}
 			}
 		}
 	case *CompactRequest:
@@ -290,7 +297,7 @@ func drawBody(t *rapid.T) Body {
 	case 6:
 		return &LeaseRevokeRequest{ID: lease(), Expired: true}
 	case 7:
-		return &LeaseCheckpointRequest{Checkpoints: []LeaseCheckpoint{{lease(), 5}, {lease(), 6}}}
+		return &LeaseCheckpointRequest{Checkpoints: []LeaseCheckpoint{{lease(), 5}, {lease(), rapid.Int64Range(0, 1).Draw(t, "remaining")}}}
 	case 8:
 		return &CompactRequest{Revision: rapid.Int64Range(-1, 40).Draw(t, "rev")}
 	case 9:
@@ -318,8 +325,12 @@ func (m *machine) entry(t *rapid.T) {
 	}
 	var batch []Encoded
 	var want []string
+	m.oracle.index = m.states[0].applied + 1
 	for range rapid.IntRange(0, 4).Draw(t, "commands") {
 		body := drawBody(t)
+		if c, ok := body.(*LeaseCheckpointRequest); ok {
+			c.AsOf = m.oracle.index - min(m.oracle.index, rapid.Uint64Range(1, 5).Draw(t, "ago"))
+		}
 		e := Encoded{ID: drawID(t), Term: rapid.Uint64Range(m.term-1, m.term).Draw(t, "proposed"), Body: AppendBody(nil, body)}
 		batch = append(batch, e)
 		if err := m.oracle.apply(e.ID, e.Term, m.term, body); e.ID.Seq != 0 {
@@ -498,14 +509,14 @@ func exported(s *State) (list []exportedRecord) {
 	}
 }
 
-// The records of format version 3, byte for byte but for the hashes.
+// The records of format version 4, byte for byte but for the hashes.
 func TestGoldenExport(t *testing.T) {
 	f := newFixture(t)
 	f.must(&MemberAttributesRequest{Member: 2, Name: "two", ClientURLs: []string{"http://b:1"}})
 	f.must(&AlarmRequest{Activate: true, Member: 2, Kind: AlarmCorrupt})
 	f.must(&AlarmRequest{Member: 2, Kind: AlarmCorrupt})
 	f.must(&LeaseGrantRequest{ID: 7, TTL: 60})
-	f.must(&LeaseCheckpointRequest{Checkpoints: []LeaseCheckpoint{{ID: 7, Remaining: 30}}})
+	f.must(&LeaseCheckpointRequest{AsOf: f.applied, Checkpoints: []LeaseCheckpoint{{ID: 7, Remaining: 30}}})
 	f.must(put("b", "1", 7))
 	f.must(put("a", "2", 0))
 	f.must(put("b", "3", 7))
@@ -520,7 +531,7 @@ func TestGoldenExport(t *testing.T) {
 	f.members.removed = []uint64{3}
 	ring := "feff01" + strings.Repeat("00", 8189) // sequence numbers 1 to 16
 	want := []string{
-		"meta 03 10 01 06 06 01 HASH",
+		"meta 04 10 01 06 06 01 HASH",
 		"roles 0172 01 0161 0162",
 		"users 04726f6f74 00 0168 05 01 04726f6f74",
 		"users 0175 01 00 04 00",
@@ -529,7 +540,7 @@ func TestGoldenExport(t *testing.T) {
 		"members 0300000000000000 0000000000000000 02 00 00 00",
 		"windows 0100000000000000 1100000000000000 01 10 " + ring,
 		"alarms 0100000000000000 01",
-		"leases 0e 78 3c",
+		"leases 0e 78 3c 04",
 		"kv 0a 01 02 04 HASH HASH",       // revision 5, never compacted, 2 keys, 4 records
 		"kv 01 02 00 01 0162 00 0e 0131", // b=1, created at 2
 		"kv 00 01 00 01 0161 00 00 0132", // a=2, created at 3

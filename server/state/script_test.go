@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"testing"
@@ -153,8 +154,8 @@ func parseCommand(t *testing.T, line string) Body {
 		return &LeaseRevokeRequest{ID: n(1)}
 	case "expire":
 		return &LeaseRevokeRequest{ID: n(1), Expired: true}
-	case "checkpoint": // id remaining
-		return &LeaseCheckpointRequest{Checkpoints: []LeaseCheckpoint{{ID: n(1), Remaining: n(2)}}}
+	case "checkpoint": // id remaining, counted with all that is applied
+		return &LeaseCheckpointRequest{AsOf: math.MaxUint64, Checkpoints: []LeaseCheckpoint{{ID: n(1), Remaining: n(2)}}}
 	case "raise", "disarm": // kind member
 		return &AlarmRequest{Activate: f[0] == "raise", Kind: kinds[f[1]], Member: uint64(n(2))}
 	case "publish": // member name

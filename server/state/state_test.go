@@ -190,16 +190,18 @@ func TestLeaseCheckpoint(t *testing.T) {
 	var heard []LeaseChange
 	f.options.LeaseChanged = func(c LeaseChange) { heard = append(heard, c) }
 	f.must(&LeaseGrantRequest{ID: 7, TTL: 60})
-	f.must(&LeaseCheckpointRequest{Checkpoints: []LeaseCheckpoint{{ID: 6, Remaining: 3}, {ID: 7, Remaining: 40}}})
+	f.must(&LeaseCheckpointRequest{AsOf: f.applied, Checkpoints: []LeaseCheckpoint{{ID: 6, Remaining: 3}, {ID: 7, Remaining: 40}}})
 	if l, ok := f.View().Lease(7); !ok || l.RemainingTTL() != 40 || l.TTL != 60 {
 		t.Errorf("lease %+v", l)
 	}
+	counted := f.applied // by a leader that has yet to apply what comes now
 	f.must(&LeaseCheckpointRequest{Checkpoints: []LeaseCheckpoint{{ID: 7}}})
+	f.must(&LeaseCheckpointRequest{AsOf: counted, Checkpoints: []LeaseCheckpoint{{ID: 7, Remaining: 39}}})
 	if l, _ := f.View().Lease(7); l.RemainingTTL() != 60 {
 		t.Errorf("lease %+v", l)
 	}
 	f.must(&LeaseRevokeRequest{ID: 7})
-	want := []LeaseChange{{Lease: Lease{7, 60, 0}}, {Lease: Lease{7, 60, 40}}, {Lease: Lease{7, 60, 0}}, {Lease: Lease{7, 60, 0}, Gone: true}}
+	want := []LeaseChange{{Lease: Lease{7, 60, 0, 1}}, {Lease: Lease{7, 60, 40, 1}}, {Lease: Lease{7, 60, 0, 3}}, {Lease: Lease{7, 60, 0, 3}, Gone: true}}
 	if diff := cmp.Diff(want, heard); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -517,6 +519,7 @@ func TestHashCoversEverything(t *testing.T) {
 		"lease":           func(f *fixture) { f.leases.set(Lease{ID: 8, TTL: 60}) },
 		"ttl":             func(f *fixture) { f.leases.set(Lease{ID: 7, TTL: 61}) },
 		"checkpoint":      func(f *fixture) { f.leases.set(Lease{ID: 7, TTL: 60, Remaining: 1}) },
+		"taken back":      func(f *fixture) { f.leases.set(Lease{ID: 7, TTL: 60, Since: 99}) },
 		"attachment":      func(f *fixture) { f.leases.Attach(7, []byte("l")) },
 		"alarm":           func(f *fixture) { f.alarms = f.alarms.with(Alarm{Member: 2, Kind: AlarmNoSpace}) },
 		"alarm kind":      func(f *fixture) { f.alarms = alarms{{Member: 1, Kind: AlarmCorrupt}} },
