@@ -123,6 +123,10 @@ func (c *client) arrive(o *op) {
 // whether or not the client lives to hear it.
 func (c *client) replied(o *op, rep replica.Reply) {
 	w, n := c.w, o.node
+	if o.kind == opKeepAlive && rep.Err == nil && rep.TTL > 0 && rep.GrantedTTL == 0 {
+		c.takeBack(o, rep)
+		return
+	}
 	if o.said != AnswerPending {
 		w.unsafe("R10 one answer a request", uint8(n.id), "%s was answered twice", o.text())
 	}
@@ -133,6 +137,26 @@ func (c *client) replied(o *op, rep replica.Reply) {
 	}
 	w.checkReply(o, rep)
 	c.respond(o, w.load.answering-w.now)
+}
+
+// takeBack does what a server does before it answers that a lease with a
+// checkpoint is renewed.
+func (c *client) takeBack(o *op, renewed replica.Reply) {
+	n := o.node
+	r := &replica.Request{Kind: replica.Write, Body: state.AppendBody(nil, &state.LeaseCheckpointRequest{
+		Checkpoints: []state.LeaseCheckpoint{{ID: o.lease}},
+	})}
+	r.Done = func(rep replica.Reply) {
+		answer := replica.Reply{Err: rep.Err, TTL: renewed.TTL, GrantedTTL: renewed.TTL, Term: renewed.Term}
+		if rep.Err == nil {
+			answer.Err = rep.Result.Err
+		}
+		c.replied(o, answer)
+	}
+	n.later(c.w.reactions.between(1, 500), whatReply, func() {
+		c.w.count.add("checkpoints taken back")
+		n.enqueue(replica.SubmitEvent{Requests: []*replica.Request{r}})
+	})
 }
 
 // readLater evaluates a read against its view, sometimes much later: a view

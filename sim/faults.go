@@ -311,6 +311,21 @@ func (f *faultPlanner) tellClosed(gone *Node) {
 	}
 }
 
+// tellConnected: links are made between two machines that reach each other; the
+// ends of one see it at different times.
+func (f *faultPlanner) tellConnected(a, b *Node) {
+	if a == b || !a.up || !b.up || !f.w.net.open(a.id, b.id) || !f.w.net.open(b.id, a.id) {
+		return
+	}
+	for _, end := range [2][2]*Node{{a, b}, {b, a}} {
+		n, peer := end[0], end[1].id
+		n.later(f.w.reactions.between(500, 20*millisecond), whatFrame, func() {
+			f.w.count.add("links made")
+			n.enqueue(replica.PeerConnectedEvent{Peer: peer})
+		})
+	}
+}
+
 func (f *faultPlanner) isolate(n *Node) (undo func()) {
 	var cuts [][2]raft.NodeID
 	for _, o := range f.w.nodes {
@@ -329,6 +344,11 @@ func (f *faultPlanner) cut(links [][2]raft.NodeID) (undo func()) {
 	return func() {
 		for _, l := range links {
 			f.w.net.block(l[0], l[1], -1)
+		}
+		for _, l := range links {
+			if from, to := f.w.node(l[0]), f.w.node(l[1]); from != nil && to != nil {
+				f.tellConnected(from, to)
+			}
 		}
 	}
 }

@@ -56,12 +56,12 @@ var marks = []string{
 	// Network.
 	"frames cut off", "frames dropped", "frames duplicated", "frames delayed long", "frames corrupted", "frames replayed",
 	"frames dropped in bursts", "frames dropped behind a full link", "frames lost with their connection",
-	"frames delivered to the wrong member",
+	"frames delivered to the wrong member", "links made",
 	// Snapshots and members.
 	CountInstalls, "snapshots received", "snapshot streams interrupted", "snapshot streams outdated", "snapshots found rotten by their sender",
 	CountConfigs, CountTransfers, "members removed",
 	// Clients.
 	CountAcked, CountAmbiguous, "operations refused", "client timeouts", "requests lost on the way", "answers lost on the way",
 	"changes of users and roles", "writes denied", "reads denied", "watches denied", "watches ended by a permission", "secrets compared",
-	"leases expired", "watches cancelled by compaction", "watch progress", "model comparisons",
+	"leases expired", "checkpoints taken back", "watches cancelled by compaction", "watch progress", "model comparisons",
 }

@@ -114,6 +114,9 @@ func (n *Node) start() {
 	w.count.add("starts")
 	w.trace.line(w.now, whatStart, uint8(n.id), "life %d, %s", n.life, n.shadow.text())
 	n.scheduleTick()
+	for _, o := range w.nodes {
+		w.faults.tellConnected(n, o)
+	}
 }
 
 func (n *Node) config() replica.Config {
@@ -135,6 +138,8 @@ func (n *Node) config() replica.Config {
 	c.UncommittedBytesMax = r.UncommittedBytesMax
 	c.TailBytesMax, c.TailEntriesMax = r.TailBytesMax, r.TailEntriesMax
 	c.WatchFragmentBytes, c.WatchProgressTicks = k.WatchFragmentBytes, k.WatchProgressTicks
+	c.DisablePreVote, c.ShortFirstWait = r.DisablePreVote, !k.LongFirstWait
+	c.CheckpointTicks, c.PriorityRevoke = k.CheckpointTicks, k.PriorityRevoke
 	c.HistoryChunkBytes, c.WatchStepEvents, c.CompactStepKeys = k.HistoryChunkBytes, k.WatchStepEvents, k.CompactStepKeys
 	return c
 }

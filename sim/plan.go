@@ -54,6 +54,7 @@ type RaftKnobs struct {
 	InflightMessagesMax, InflightBytesMax int
 	UncommittedBytesMax                   int
 	TailBytesMax, TailEntriesMax          int
+	DisablePreVote                        bool
 }
 
 // ReplicaKnobs are the replica's batching, snapshot and watch policies. Tiny
@@ -73,6 +74,9 @@ type ReplicaKnobs struct {
 	HistoryChunkBytes   int
 	WatchStepEvents     int
 	CompactStepKeys     int
+	CheckpointTicks     int
+	PriorityRevoke      bool
+	LongFirstWait       bool // Config.ShortFirstWait is off
 }
 
 // NetKnobs describe every link. Rates are parts per million of frames.
@@ -146,7 +150,7 @@ func newPlan(o Options) Plan {
 	p.DriftPPM = pick[int64](d, 0, 500, 5_000, 50_000)
 	p.OutageMean = pick[int64](d, 200, 500, 1000, 2000) * millisecond
 	p.LeaveBroken = d.percent(25)
-	p.Stable = !p.LeaveBroken && d.percent(30)
+	p.Stable = !p.LeaveBroken && d.percent(30) && !p.Raft.DisablePreVote // without it terms race
 	drawFaults(d, &p)
 	if p.Faults[faultClock] > 0 {
 		p.ClockPPM = pick[int64](d, 500, 10_000, 100_000)
@@ -181,6 +185,7 @@ func drawRaft(d draw) RaftKnobs {
 		UncommittedBytesMax: pick(d, 16<<10, 1<<20),
 		TailBytesMax:        pick(d, 1<<10, 16<<10, 1<<20),
 		TailEntriesMax:      pick(d, 4, 64, 1000),
+		DisablePreVote:      d.percent(8),
 	}
 	return k
 }
@@ -201,6 +206,9 @@ func drawReplica(d draw) ReplicaKnobs {
 		HistoryChunkBytes:   pick(d, 512, 8<<10, 256<<10),
 		WatchStepEvents:     pick(d, 1, 16, 4096),
 		CompactStepKeys:     pick(d, 1, 7, 1000),
+		CheckpointTicks:     pick(d, 0, 0, 10, 50),
+		PriorityRevoke:      d.percent(50),
+		LongFirstWait:       d.percent(25),
 	}
 }
 
