@@ -105,7 +105,7 @@ func (l *lesson) hunt(m *mutant) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("bug %s does not build: %w\n%s", m.id, err, out)
 	}
-	seed, err := l.firstFailure(binary)
+	seed, err := l.firstFailure(binary, m)
 	if err != nil {
 		return err
 	}
@@ -113,26 +113,37 @@ func (l *lesson) hunt(m *mutant) error {
 		fmt.Fprintf(l.out, "%d seeds passed, nothing was noticed; more with --seeds\n", l.seeds)
 		return nil
 	}
-	c := exec.Command(binary, "sim", "--seed", fmt.Sprint(seed), "--report", dir)
+	c := exec.Command(binary, m.simulation("--seed", fmt.Sprint(seed), "--report", dir)...)
 	c.Stdout, c.Stderr = l.out, os.Stderr
 	failed := c.Run()
-	fmt.Fprintf(l.out, lessonText, binary, seed, filepath.Join(dir, "run.txt"), m.id)
+	again := strings.Join(m.simulation("--seed", fmt.Sprint(seed), "--trace", filepath.Join(dir, "run.txt")), " ")
+	fmt.Fprintf(l.out, lessonText, binary, again, m.id)
 	return failed
+}
+
+// simulation is the command line that simulates the mutant: where its row names
+// faults, these are all that happen.
+func (m *mutant) simulation(args ...string) []string {
+	args = append([]string{"sim"}, args...)
+	if m.faults != "" {
+		args = append(args, "--faults", m.faults)
+	}
+	return args
 }
 
 const lessonText = `
 What is wrong? The check says what was broken, the trace how it came to that:
 
-  %[1]s sim --seed %[2]d --trace %[3]s
+  %s %s
 
 sim/README.md tells how to read it. When you think you know:
 
-  holdfast sim --bug %[4]s --reveal
+  holdfast sim --bug %s --reveal
 `
 
 // firstFailure runs seeds until one fails; 0: none did.
-func (l *lesson) firstFailure(binary string) (seed uint64, err error) {
-	c := exec.Command(binary, "sim", "--seeds", fmt.Sprintf("1..%d", l.seeds), "--workers", "1", "-o", "json", "--report", filepath.Dir(binary))
+func (l *lesson) firstFailure(binary string, m *mutant) (seed uint64, err error) {
+	c := exec.Command(binary, m.simulation("--seeds", fmt.Sprintf("1..%d", l.seeds), "--workers", "1", "-o", "json", "--report", filepath.Dir(binary))...)
 	pipe, err := c.StdoutPipe()
 	if err != nil {
 		return 0, err

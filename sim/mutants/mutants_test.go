@@ -162,6 +162,17 @@ func TestLesson(t *testing.T) {
 	}
 }
 
+// TestSimulation: a row's own faults are those of every command that shows it.
+func TestSimulation(t *testing.T) {
+	for want, m := range map[string]mutant{
+		"sim --seed 1": {}, "sim --seed 1 --faults disk-full,slow-disk": {faults: "disk-full,slow-disk"},
+	} {
+		if got := strings.Join(m.simulation("--seed", "1"), " "); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // TestVerdicts: the line of the first failing seed is found, and one that was
 // cut off is no verdict.
 func TestVerdicts(t *testing.T) {

@@ -78,7 +78,7 @@ var snapshotMutants = []mutant{
 		{"server/state/export.go", "	e.roles, e.users = authRows(e.view.auth)\n", ""},
 		{"server/state/load.go", "	if got := s.Hash(); got != l.hash {", "	if false {\n		got := uint64(0)"},
 		{"server/replica/snapshot_files.go", "s.Hash() != file.StateHash() || ", ""},
-	}, tests: "./server/state"},
+	}},
 	{id: "50", name: "entries are applied while a snapshot waits to be restored", edits: []edit{
 		{"raft/apply.go", "	return a.restore == nil && a.handed < n.log.commit", "	return a.handed < n.log.commit"},
 	}},
