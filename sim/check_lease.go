@@ -1,5 +1,7 @@
 package sim
 
+import "github.com/holdfast-db/holdfast/raft"
+
 // checkExpiry is L1: in true time, less what clocks may drift, a lease never
 // ends before its TTL after its last acknowledged renewal was asked for.
 func (b *leaseBook) checkExpiry(l *leaseRecord) {
@@ -18,8 +20,9 @@ func (b *leaseBook) leastLife(l *leaseRecord) int64 {
 
 // checkKeepAlive is L4, and feeds L1: a renewal that is answered with a TTL
 // promises that much from the moment it was asked for; none succeeds that was
-// asked for after the lease had ended.
-func (b *leaseBook) checkKeepAlive(o *op) {
+// asked for after the lease had ended. term is the one that the member leads in
+// which has renewed it; 0: this one has passed on the leader's word.
+func (b *leaseBook) checkKeepAlive(o *op, term raft.Term) {
 	l := b.byID[o.lease]
 	if o.ttl <= 0 || l == nil {
 		return
@@ -33,7 +36,9 @@ func (b *leaseBook) checkKeepAlive(o *op) {
 			o.text(), o.lease, o.ttl, micros(l.goneAt-o.call))
 	}
 	l.renewed = max(l.renewed, o.call)
-	b.checkDeadline(o, l)
+	if term != 0 {
+		b.checkDeadline(o, l)
+	}
 }
 
 // checkDeadline is L1 at the moment of the promise: who leads and says that a
@@ -42,7 +47,7 @@ func (b *leaseBook) checkKeepAlive(o *op) {
 func (b *leaseBook) checkDeadline(o *op, l *leaseRecord) {
 	ticks, ok := o.node.rep.LeaseTicks(l.id)
 	if !ok {
-		return // the leader is another one
+		return // it has stopped leading since
 	}
 	left := int64(ticks) * o.node.tickMicros
 	if b.w.now+left < o.call+b.leastLife(l) {

@@ -17,7 +17,7 @@ func (w *World) checkReply(o *op, rep replica.Reply) {
 	case !o.write() && o.said == AnswerOK:
 		o.ttl = rep.TTL
 		if o.kind == opKeepAlive {
-			w.load.leases.checkKeepAlive(o)
+			w.load.leases.checkKeepAlive(o, rep.Term)
 		}
 	}
 }
