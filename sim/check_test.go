@@ -223,6 +223,10 @@ func TestChecksSee(t *testing.T) {
 			n.disk.poisoned = map[string]bool{"data/x.part": true}
 			n.inject(disk.Op{Kind: disk.OpSync, Name: "data/x.part"})
 		}},
+		"a stop for want of room": {"S1", func(w *World) {
+			w.nodes[0].disk.full = true
+			w.nodes[0].gaveUp(disk.ErrNoSpace)
+		}},
 		"a process that stops without a cause": {"S1", func(w *World) {
 			w.nodes[0].gaveUp(disk.ErrIO)
 		}},

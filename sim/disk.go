@@ -211,6 +211,10 @@ func (n *Node) excused(err error) bool {
 // gaveUp ends a process that says it can't go on, as a supervisor sees it: the
 // machine lives, and the process is started again a little later.
 func (n *Node) gaveUp(err error) {
+	if n.disk.errors == 0 && !n.damaged && errors.Is(err, disk.ErrNoSpace) {
+		// Room is made ahead of every write that can't be taken back (wal/doc.go).
+		n.w.fail(Crashed, "S1 a full disk stops nobody", uint8(n.id), "%v", err)
+	}
 	if !n.excused(err) || errors.Is(err, replica.ErrForgotten) && n.old == oldNot && n.disk.unproven == proofThere {
 		n.w.fail(Crashed, "S1 no member stops without a fault", uint8(n.id), "%v", err)
 	}

@@ -38,7 +38,7 @@ var logMutants = []mutant{
 	}, tests: "./wal"},
 	{id: "45", name: "a full disk is overlooked when a segment is allocated", edits: []edit{
 		{"wal/segment.go", "	return p.file.Allocate(p.size)\n}\n\n// fit", "	_ = p.file.Allocate(p.size)\n	return nil\n}\n\n// fit"},
-	}, tests: "./wal"},
+	}},
 }
 
 var snapshotMutants = []mutant{
