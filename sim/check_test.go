@@ -218,6 +218,9 @@ func TestChecksSee(t *testing.T) {
 		"a damaged frame that passes": {"S2", func(w *World) {
 			w.net.arriveCorrupt(1, transport.AppendFrame(nil, transport.KindPing))
 		}},
+		"a damaged entry that passes": {"S2", func(w *World) {
+			w.net.arriveMisframed(2, 1, frame(raft.Message{Type: raft.Heartbeat, From: 2, To: 1, Term: 1}))
+		}},
 		"a second sync of a file whose sync failed": {"S3", func(w *World) {
 			n := w.nodes[0]
 			n.disk.poisoned = map[string]bool{"data/x.part": true}

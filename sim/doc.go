@@ -39,7 +39,8 @@
 // # What is broken
 //
 //   - Network (network.go, fault_network.go): delay, loss, duplicates, reordering
-//     over seconds, flipped and cut frames, partitions, one-way and bridge and
+//     over seconds, flipped and cut frames, entries and chunks that were damaged
+//     before they got their frame (misframed.go), partitions, one-way and bridge and
 //     ring cuts, flapping links, slow links, clients cut off from a member.
 //     Frames travel as bytes through the real codec; snapshots as chunks.
 //   - Disk (node.go, internal/disk.Mem): after a power loss each un-synced write

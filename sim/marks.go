@@ -55,6 +55,7 @@ var marks = []string{
 	"refused: corrupt log", "refused: no super", "refused: no usable snapshot",
 	// Network.
 	"frames cut off", "frames dropped", "frames duplicated", "frames delayed long", "frames corrupted", "frames replayed",
+	"entries damaged before they were framed", "damaged chunks refused",
 	"frames dropped in bursts", "frames dropped behind a full link", "frames lost with their connection",
 	"frames delivered to the wrong member", "links made",
 	// Snapshots and members.

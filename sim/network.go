@@ -83,6 +83,12 @@ func (n *network) carry(from, to raft.NodeID, frame []byte) {
 		return
 	}
 	if !n.perfect && n.draw.chance(n.knobs.CorruptPPM) {
+		if bad := n.misframe(frame); bad != nil && n.draw.percent(30) {
+			n.w.count.add("entries damaged before they were framed")
+			n.w.rec.frame(n.w, from, to, bad, delay)
+			n.w.at(delay, whatFrame, uint8(to), func() { n.arriveMisframed(from, to, bad) })
+			return
+		}
 		frame = n.corrupt(frame)
 		n.w.count.add("frames corrupted")
 		n.w.rec.frame(n.w, from, to, frame, delay)

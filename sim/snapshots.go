@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -22,6 +21,10 @@ type outgoing struct {
 	receiver         *snapshot.Receiver // the other end, once it has agreed
 	offset           int64
 	unreadable       bool // for the sender's own file
+	// before is the chunk that was sent last; tainted: one was damaged before it
+	// got its frame.
+	before  []byte
+	tainted bool
 }
 
 // streamSnapshot begins what an actor ordered.
@@ -137,6 +140,11 @@ func (s *outgoing) chunk() {
 		s.end(false)
 		return
 	}
+	if err != nil && s.tainted {
+		w.count.add("damaged chunks refused")
+		s.end(false)
+		return
+	}
 	if err != nil {
 		s.mustExcuse(err, Unsafe, "S2 snapshots arrive as they were sent")
 		s.end(false)
@@ -154,15 +162,23 @@ func (s *outgoing) frame() ([]byte, int, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, 0, err
 	}
-	n = min(n, int(s.reader.Size()-s.offset))
+	chunk = chunk[:min(n, int(s.reader.Size()-s.offset))]
+	if net := s.from.w.net; len(chunk) > 0 && !net.perfect && !s.tainted && net.draw.chance(net.knobs.CorruptPPM) {
+		s.spoil(chunk)
+	}
+	s.before = chunk
 	var head [8]byte
 	binary.LittleEndian.PutUint64(head[:], uint64(s.offset))
-	return transport.AppendFrame(nil, transport.KindSnapshot, head[:], bytes.Clone(chunk[:n])), n, nil
+	return transport.AppendFrame(nil, transport.KindSnapshot, head[:], chunk), len(chunk), nil
 }
 
 // finish makes the received file durable and tells both ends.
 func (s *outgoing) finish() {
 	w, to := s.from.w, s.to
+	if s.tainted {
+		s.finishTainted()
+		return
+	}
 	meta, err := s.receiver.Finish()
 	if err == nil {
 		err = to.rep.VerifySnapshot(meta.Last)
@@ -192,6 +208,15 @@ func (s *outgoing) finish() {
 		to.enqueue(replica.SnapshotArrivedEvent{From: s.from.id, Incarnation: incarnation, Term: s.order.Term, Meta: meta})
 	})
 	s.end(true)
+}
+
+// finishTainted: all bytes have come, and those that were damaged must not pass.
+func (s *outgoing) finishTainted() {
+	if s.receiver.Done() {
+		s.from.w.unsafe("S2 damaged chunks are refused", uint8(s.to.id), "snapshot %v from n%d was damaged on its way and found sound", s.order.Last, s.from.id)
+	}
+	s.from.w.count.add("damaged chunks refused")
+	s.end(false)
 }
 
 // end tells the sender's core, and frees both ends.

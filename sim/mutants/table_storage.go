@@ -22,7 +22,7 @@ var logMutants = []mutant{
 	}, tests: "./wal"},
 	{id: "40", name: "an entry's CRC covers neither type nor index", edits: []edit{
 		{"raft/codec.go", "	head[0] = byte(e.Type)\n	binary.LittleEndian.PutUint64(head[1:], uint64(e.Index))\n", ""},
-	}, tests: "./raft"},
+	}},
 	{id: "41", name: "what a recycled segment held before is taken for the log", edits: []edit{
 		{"wal/header.go", "le.Uint64(b) != batchMagic^salt || ", ""},
 		{"wal/scan.go", "ok && h.pos == (Pos{im.seq, i}) {", "ok && h.pos.Block == i {"},
@@ -84,7 +84,7 @@ var snapshotMutants = []mutant{
 	}},
 	{id: "51", name: "a received block's hash is not compared", edits: []edit{
 		{"snapshot/receiver.go", "blockHash(c.hash, b[:blockHeaderBytes-hashBytes], b[blockHeaderBytes:n]) != h.hash {", "blockHash(c.hash, b[:blockHeaderBytes-hashBytes], b[blockHeaderBytes:n]) != h.hash && false {"},
-	}, tests: "./snapshot"},
+	}},
 	{id: "51b", name: "a snapshot that its sender can't read is offered again and again", edits: []edit{
 		{"server/replica/snapshots.go", "	s.rotten = s.rotten || ev.Unreadable && ev.Last == s.newest.Last // else it was retired meanwhile\n", ""},
 	}, tests: "./server/replica"},
