@@ -3,6 +3,7 @@ package sim
 import (
 	"strings"
 
+	"github.com/holdfast-db/holdfast/raft"
 	"github.com/holdfast-db/holdfast/server/replica"
 )
 
@@ -28,6 +29,33 @@ func (n *Node) checkCut(events []replica.Event) {
 	for _, ev := range events {
 		if meta := replica.CompactOf(ev); meta != nil && !n.damaged && !n.shadow.holds(meta.Last) {
 			n.w.unsafe("S1 the log is cut below what is durable", uint8(n.id), "for a snapshot at %v, while the log is durable up to %v", meta.Last, n.shadow.end())
+		}
+	}
+}
+
+// noteUnread follows what the core is told of snapshots: which can't be read, and
+// that another one is written, perhaps in its place.
+func (n *Node) noteUnread(batch []replica.Event) {
+	for _, ev := range batch {
+		switch ev := ev.(type) {
+		case replica.SnapshotSentEvent:
+			if ev.Unreadable {
+				n.unread = ev.Last
+			}
+		case replica.JobDoneEvent:
+			if ev.Job.Name == "snapshot" && ev.Err == nil {
+				n.unread = raft.EntryID{}
+			}
+		}
+	}
+}
+
+// checkOffers is a part of V1: a snapshot that can't be read helps nobody, and
+// who asked for it would be given it for ever. Another is written instead.
+func (n *Node) checkOffers(orders []replica.SnapshotOrder) {
+	for _, o := range orders {
+		if o.Last == n.unread {
+			n.w.fail(Stuck, "V1 what can't be read is not offered again", uint8(n.id), "snapshot %v, to n%v", o.Last, o.To)
 		}
 	}
 }

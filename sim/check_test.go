@@ -230,6 +230,11 @@ func TestChecksSee(t *testing.T) {
 			w.nodes[0].disk.full = true
 			w.nodes[0].gaveUp(disk.ErrNoSpace)
 		}},
+		"a rotten snapshot offered again": {"V1", func(w *World) {
+			n, last := w.leader(), raft.EntryID{Index: 7, Term: 1}
+			n.noteUnread([]replica.Event{replica.SnapshotSentEvent{To: 2, Last: last, Unreadable: true}})
+			n.checkOffers([]replica.SnapshotOrder{{To: 2, Last: last}})
+		}},
 		"a process that stops without a cause": {"S1", func(w *World) {
 			w.nodes[0].gaveUp(disk.ErrIO)
 		}},

@@ -51,6 +51,9 @@ type Node struct {
 	cutShort *Action
 
 	receiving *outgoing // the snapshot stream that comes in, one at a time
+	// unread is the snapshot that this process was told to be unreadable, until
+	// another file takes its place.
+	unread raft.EntryID
 }
 
 // seen is what the simulator noted of a member after its last turn.
@@ -90,7 +93,7 @@ func (n *Node) start() {
 		return
 	}
 	n.life++
-	n.receiving = nil
+	n.receiving, n.unread = nil, raft.EntryID{}
 	n.pausedUntil, n.stalledUntil, n.parked, n.jobs = 0, [3]int64{}, nil, nil
 	w.trace.mark(w.now, whatStart, uint8(n.id), n.life, 0, 0)
 	rep, err := replica.Open(n.config())

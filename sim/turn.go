@@ -22,6 +22,7 @@ func (n *Node) before(a *actor, batch []replica.Event) turnInfo {
 		t.raft = raftOf(n.rep).Checkpoint()
 		t.bid = n.outbid(batch)
 		t.refused = refusals(batch)
+		n.noteUnread(batch)
 	case replica.ToLog:
 		for _, ev := range batch {
 			if p := replica.PersistOf(ev); p != nil {
@@ -112,6 +113,7 @@ func (n *Node) afterCore(t turnInfo, out *replica.Output) {
 	n.checkFollows(t.bid, role, term)
 	n.checkSearch(t.refused, out.Trace)
 	n.checkCut(out.Events)
+	n.checkOffers(out.Snapshots)
 	n.checkMonotonic(term, commit)
 	n.checkLeads(role, commit)
 	n.checkConfigured(commit)

@@ -87,7 +87,7 @@ var snapshotMutants = []mutant{
 	}},
 	{id: "51b", name: "a snapshot that its sender can't read is offered again and again", edits: []edit{
 		{"server/replica/snapshots.go", "	s.rotten = s.rotten || ev.Unreadable && ev.Last == s.newest.Last // else it was retired meanwhile\n", ""},
-	}, tests: "./server/replica"},
+	}},
 	{id: "52", name: "a snapshot's state is an entry behind its name", edits: []edit{
 		{"server/state/export.go", "binary.AppendUvarint(append(b, exportVersion), e.view.applied)", "binary.AppendUvarint(append(b, exportVersion), e.view.applied-1)"},
 		{"server/replica/snapshot_files.go", " || s.AppliedIndex() != uint64(last.Index) {", " {"},
