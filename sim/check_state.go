@@ -34,6 +34,9 @@ func (n *Node) checkApplied(s *state.State) {
 		w.unsafe("M1 equal index, equal state", uint8(n.id), "state hash %016x at index %d, elsewhere %016x", hash, index, at.hash)
 	}
 	w.trace.mark(w.now, whatCheck, uint8(n.id), index, hash, 0)
+	if at.leases && index == uint64(len(w.oracle.log)) {
+		n.checkLeases(s)
+	}
 	if w.oracle.draw.chance(20_000) {
 		n.checkModel(s.View())
 	}

@@ -61,17 +61,23 @@ func (b *leaseBook) committed(body state.Body, r *state.Result) {
 	}
 }
 
-// internal follows the leader's own command: an expiry.
+// internal follows the leader's own commands: expiries and checkpoints.
 func (b *leaseBook) internal(body state.Body, r *state.Result) {
-	q, ok := body.(*state.LeaseRevokeRequest)
-	if !ok || r.Err != nil {
+	if r.Err != nil {
 		return
 	}
-	b.checkExpiry(b.byID[q.ID])
-	b.checkExpiryDue(b.byID[q.ID])
-	b.byID[q.ID].expired = true
-	b.end(q.ID)
-	b.w.count.add("leases expired")
+	switch q := body.(type) {
+	case *state.LeaseRevokeRequest:
+		b.checkExpiry(b.byID[q.ID])
+		b.checkExpiryDue(b.byID[q.ID])
+		b.byID[q.ID].expired = true
+		b.end(q.ID)
+		b.w.count.add("leases expired")
+	case *state.LeaseCheckpointRequest:
+		for _, c := range q.Checkpoints {
+			b.checkCheckpoint(q.AsOf, c)
+		}
+	}
 }
 
 func (b *leaseBook) end(id int64) {

@@ -12,8 +12,9 @@ import (
 // and no line of its code, keeps every version for ever, and remembers the
 // compact revision only to know what a replica may refuse.
 type model struct {
-	rev     int64 // the empty store stands at 1
-	compact int64 // -1: never, so that compacting at 0 works once, as in etcd
+	index   uint64 // of the entry that is applied
+	rev     int64  // the empty store stands at 1
+	compact int64  // -1: never, so that compacting at 0 works once, as in etcd
 	// compacted are all revisions that it was compacted at.
 	compacted []int64
 	keys      map[string][]version
@@ -44,6 +45,9 @@ type change struct {
 type modelLease struct {
 	id, ttl int64
 	keys    map[string]bool
+	// remaining is the last checkpoint, since the entry before which none counts.
+	remaining int64
+	since     uint64
 }
 
 func newModel() *model {

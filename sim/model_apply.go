@@ -38,7 +38,10 @@ func (m *model) run(c *state.Encoded, body state.Body, term uint64) state.Result
 		return m.applyGrant(b)
 	case *state.LeaseRevokeRequest:
 		return m.applyRevoke(b, c.Term != term)
-	case *state.MemberAttributesRequest, *state.LeaseCheckpointRequest, *state.AlarmRequest:
+	case *state.LeaseCheckpointRequest:
+		m.applyCheckpoint(b)
+		return state.Result{}
+	case *state.MemberAttributesRequest, *state.AlarmRequest:
 		return state.Result{} // no effect on what the model keeps
 	case auth.Change:
 		return state.Result{Err: m.changeAuth(b)}
@@ -100,8 +103,20 @@ func (m *model) applyGrant(b *state.LeaseGrantRequest) state.Result {
 	if m.leases[b.ID] != nil {
 		return state.Result{Err: state.ErrLeaseExists}
 	}
-	m.leases[b.ID] = &modelLease{id: b.ID, ttl: b.TTL, keys: map[string]bool{}}
+	m.leases[b.ID] = &modelLease{id: b.ID, ttl: b.TTL, keys: map[string]bool{}, since: m.index}
 	return state.Result{Lease: &state.LeaseGrantRequest{ID: b.ID, TTL: b.TTL}}
+}
+
+func (m *model) applyCheckpoint(b *state.LeaseCheckpointRequest) {
+	for _, c := range b.Checkpoints {
+		switch l := m.leases[c.ID]; {
+		case l == nil:
+		case c.Remaining == 0:
+			l.remaining, l.since = 0, m.index
+		case l.since <= b.AsOf:
+			l.remaining = c.Remaining
+		}
+	}
 }
 
 func (m *model) applyRevoke(b *state.LeaseRevokeRequest, stale bool) state.Result {

@@ -35,6 +35,7 @@ type committedEntry struct {
 	revision   int64 // the store's after the entry
 	hashed     bool
 	hash       uint64 // the state's after the entry
+	leases     bool   // it holds a checkpoint of leases
 }
 
 type committedConfig struct {
@@ -99,6 +100,7 @@ func (o *oracle) commit(n *Node, e *raft.Entry) {
 	if o.w.now-o.entries[e.ID()].at > commitSlow {
 		o.slow = o.w.now
 	}
+	o.model.index = uint64(e.Index)
 	switch {
 	case e.Type == raft.EntryConfig:
 		o.configure(n, e)
@@ -115,6 +117,9 @@ func (o *oracle) commands(n *Node, e *raft.Entry) {
 		body, err := state.DecodeBody(c.Body)
 		if err != nil {
 			o.w.unsafe("S2 entries decode", uint8(n.id), "entry %v: %v", e.ID(), err)
+		}
+		if _, ok := body.(*state.LeaseCheckpointRequest); ok {
+			o.log[e.Index-1].leases = true
 		}
 		o.command(e, &c, body)
 	}

@@ -36,7 +36,7 @@ type mutant struct {
 type edit struct{ file, old, new string }
 
 // mutants is the whole list, by area.
-var mutants = slices.Concat(raftMutants, readMutants, memberMutants, logMutants, lifeMutants, recoveryMutants, secretMutants, snapshotMutants,
+var mutants = slices.Concat(raftMutants, readMutants, memberMutants, logMutants, lifeMutants, checkpointMutants, recoveryMutants, secretMutants, snapshotMutants,
 	storeMutants, watchMutants, leaseMutants, otherMutants)
 
 // area is where the mistake sits: the package of its first edit.

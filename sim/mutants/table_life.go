@@ -20,6 +20,19 @@ var lifeMutants = []mutant{
 	}, tests: "./raft"},
 }
 
+// checkpointMutants are about what is written down of a lease's remaining time.
+var checkpointMutants = []mutant{
+	{id: "75a", name: "a keep-alive is over although a checkpoint stands", edits: []edit{
+		{"server/replica/apply_leases.go", "	if lease.Remaining > 0 || a.lessor.deadline[id].checkpoint {\n", "	if false {\n"},
+	}},
+	{id: "75b", name: "a checkpoint counts that was on its way when the lease was renewed", edits: []edit{
+		{"server/state/lease.go", " || c.Remaining > 0 && lease.Since > q.AsOf", ""},
+	}},
+	{id: "75c", name: "a renewal forgets a checkpoint that is on its way", edits: []edit{
+		{"server/replica/apply_leases.go", " || a.lessor.deadline[id].checkpoint", ""},
+	}},
+}
+
 // secretMutants let somebody see what he may not.
 var secretMutants = []mutant{
 	{id: "69c", name: "a watch goes on though its permission is gone", edits: []edit{
