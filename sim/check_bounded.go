@@ -23,7 +23,7 @@ func (w *World) checkBounded() {
 		if len(snapshots) > snapshotFilesMax {
 			w.fail(Stuck, "V4 bounded snapshots", uint8(n.id), "n%d keeps %d: %s", n.id, len(snapshots), strings.Join(snapshots, " "))
 		}
-		if most := w.segmentsMax(); len(segments) > most {
+		if most := n.segmentsMax(); len(segments) > most {
 			w.fail(Stuck, "V4 bounded log", uint8(n.id), "n%d keeps %d segments of %d bytes, at most %d are to be: %s",
 				n.id, len(segments), w.plan.Replica.SegmentBytes, most, strings.Join(segments, " "))
 		}
@@ -31,11 +31,13 @@ func (w *World) checkBounded() {
 }
 
 // segmentsMax is generous: the log between three snapshots and what gathers while
-// one is written, entries for slow followers (a batch takes at least 4 KiB), and
-// some segments that are prepared or begun.
-func (w *World) segmentsMax() int {
-	k := w.plan.Replica
-	log := 4*max(k.SnapshotLogBytesMin, 256<<10) + int64(k.CatchUpEntries)*int64(8<<10)
+// one is written, entries for slow followers (a batch takes at least 4 KiB), those
+// that nobody committed and that a later leader's have replaced (they stand in the
+// way until a snapshot has come past them), and some segments that are prepared or
+// begun.
+func (n *Node) segmentsMax() int {
+	k := n.w.plan.Replica
+	log := 4*max(k.SnapshotLogBytesMin, 256<<10) + (int64(k.CatchUpEntries)+int64(n.tailMax))*int64(8<<10)
 	return int(log/k.SegmentBytes) + 12
 }
 

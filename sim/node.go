@@ -42,6 +42,7 @@ type Node struct {
 	disk   diskState
 	outage int64 // after a stop inside a disk operation, µs; 0: until somebody starts it
 
+	tailMax  raft.Index // the most entries behind its commit index, ever
 	shadow   shadow
 	last     seen
 	config0  raft.Configuration // active after the core's last turn

@@ -122,6 +122,7 @@ func (n *Node) afterCore(t turnInfo, out *replica.Output) {
 		w.trace.mark(w.now, whatRole, uint8(n.id), uint64(role), uint64(term), uint64(commit))
 	}
 	n.last.role, n.last.term, n.last.commit = role, term, commit
+	n.tailMax = max(n.tailMax, node.PersistedIndex()-min(node.PersistedIndex(), commit))
 	n.noteConfig(node)
 	for _, ev := range out.Trace {
 		w.count.add("raft " + ev.Kind.String())
