@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/btree"
 	"pgregory.net/rapid"
+
+	"github.com/holdfast-db/holdfast/internal/fuzz"
 )
 
 // fakeItem is an item with one version.
@@ -92,33 +94,35 @@ func newOracleTree() *btree.BTreeG[entry] {
 
 // TestTree runs bulk and single changes on the tree and on google/btree; clones
 // must stay as they were.
-func TestTree(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		w := &twins{tree: newTree(), oracle: newOracleTree(), keys: rapid.SampledFrom([]int{50, 1000, 20000}).Draw(t, "keys")}
-		var clones []*twins
-		for range rapid.IntRange(1, 12).Draw(t, "steps") {
-			from, n := rapid.IntRange(0, w.keys).Draw(t, "from"), rapid.SampledFrom([]int{1, 5, 100, 1000}).Draw(t, "n")
-			stride := rapid.SampledFrom([]int{1, -1, 7, 331}).Draw(t, "stride")
-			main, tombstone := rapid.Int64Range(1, 100).Draw(t, "main"), drawRarely(t)
-			remove := rapid.Bool().Draw(t, "remove")
-			for i := range n {
-				k := ((from+i*stride)%w.keys + w.keys) % w.keys
-				key := binary.BigEndian.AppendUint16(nil, uint16(k))
-				if remove {
-					w.delete(key)
-				} else {
-					w.set(key, main, tombstone)
-				}
-			}
-			w.compare(t)
-			if drawRarely(t) {
-				clones = append(clones, &twins{tree: w.tree.clone(), oracle: w.oracle.Clone(), keys: w.keys})
+func TestTree(t *testing.T) { rapid.Check(t, treeModel) }
+
+func FuzzTree(f *testing.F) { fuzz.Model(f, treeModel) }
+
+func treeModel(t *rapid.T) {
+	w := &twins{tree: newTree(), oracle: newOracleTree(), keys: rapid.SampledFrom([]int{50, 1000, 20000}).Draw(t, "keys")}
+	var clones []*twins
+	for range rapid.IntRange(1, 12).Draw(t, "steps") {
+		from, n := rapid.IntRange(0, w.keys).Draw(t, "from"), rapid.SampledFrom([]int{1, 5, 100, 1000}).Draw(t, "n")
+		stride := rapid.SampledFrom([]int{1, -1, 7, 331}).Draw(t, "stride")
+		main, tombstone := rapid.Int64Range(1, 100).Draw(t, "main"), drawRarely(t)
+		remove := rapid.Bool().Draw(t, "remove")
+		for i := range n {
+			k := ((from+i*stride)%w.keys + w.keys) % w.keys
+			key := binary.BigEndian.AppendUint16(nil, uint16(k))
+			if remove {
+				w.delete(key)
+			} else {
+				w.set(key, main, tombstone)
 			}
 		}
-		for _, c := range clones {
-			c.compare(t)
+		w.compare(t)
+		if drawRarely(t) {
+			clones = append(clones, &twins{tree: w.tree.clone(), oracle: w.oracle.Clone(), keys: w.keys})
 		}
-	})
+	}
+	for _, c := range clones {
+		c.compare(t)
+	}
 }
 
 func drawRarely(t *rapid.T) bool { return rapid.IntRange(0, 3).Draw(t, "rarely") == 0 }
@@ -170,44 +174,46 @@ func TestTreeFill(t *testing.T) {
 }
 
 // TestWatchIndex compares the interval tree with looking at every range.
-func TestWatchIndex(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		x := newWatchIndex()
-		var groups []*group
-		key := func() []byte {
-			return []byte(rapid.StringOfN(rapid.SampledFrom([]rune("abc")), 0, 3, -1).Draw(t, "key"))
+func TestWatchIndex(t *testing.T) { rapid.Check(t, watchIndexModel) }
+
+func FuzzWatchIndex(f *testing.F) { fuzz.Model(f, watchIndexModel) }
+
+func watchIndexModel(t *rapid.T) {
+	x := newWatchIndex()
+	var groups []*group
+	key := func() []byte {
+		return []byte(rapid.StringOfN(rapid.SampledFrom([]rune("abc")), 0, 3, -1).Draw(t, "key"))
+	}
+	for range rapid.IntRange(1, 80).Draw(t, "steps") {
+		if len(groups) > 0 && drawRarely(t) {
+			i := rapid.IntRange(0, len(groups)-1).Draw(t, "gone")
+			x.remove(groups[i])
+			groups = slices.Delete(groups, i, i+1)
+			continue
 		}
-		for range rapid.IntRange(1, 80).Draw(t, "steps") {
-			if len(groups) > 0 && drawRarely(t) {
-				i := rapid.IntRange(0, len(groups)-1).Draw(t, "gone")
-				x.remove(groups[i])
-				groups = slices.Delete(groups, i, i+1)
-				continue
-			}
-			s := spanOf(key(), [][]byte{nil, {0}, key()}[rapid.IntRange(0, 2).Draw(t, "kind")])
-			if g := x.join(s); !slices.Contains(groups, g) {
-				groups = append(groups, g)
-			} else if g != x.find(s) {
-				t.Fatalf("two groups of %+v", s)
-			}
+		s := spanOf(key(), [][]byte{nil, {0}, key()}[rapid.IntRange(0, 2).Draw(t, "kind")])
+		if g := x.join(s); !slices.Contains(groups, g) {
+			groups = append(groups, g)
+		} else if g != x.find(s) {
+			t.Fatalf("two groups of %+v", s)
 		}
-		for range 10 {
-			k := key()
-			seen := map[*group]int{}
-			x.visit(k, func(g *group) { seen[g]++ })
-			for _, g := range groups {
-				want := 0
-				if bytes.Compare(k, g.span.lo) >= 0 && g.span.below(k) {
-					want = 1
-				}
-				if seen[g] != want {
-					t.Fatalf("%q: %+v seen %d times, want %d", k, g.span, seen[g], want)
-				}
-				delete(seen, g)
+	}
+	for range 10 {
+		k := key()
+		seen := map[*group]int{}
+		x.visit(k, func(g *group) { seen[g]++ })
+		for _, g := range groups {
+			want := 0
+			if bytes.Compare(k, g.span.lo) >= 0 && g.span.below(k) {
+				want = 1
 			}
-			if len(seen) != 0 {
-				t.Fatalf("%q: removed groups seen", k)
+			if seen[g] != want {
+				t.Fatalf("%q: %+v seen %d times, want %d", k, g.span, seen[g], want)
 			}
+			delete(seen, g)
 		}
-	})
+		if len(seen) != 0 {
+			t.Fatalf("%q: removed groups seen", k)
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/holdfast-db/holdfast/internal/fuzz"
 	"github.com/holdfast-db/holdfast/mvcc"
 )
 
@@ -275,17 +276,19 @@ func (m *machine) check(t *rapid.T) {
 }
 
 // TestModel runs random commands on a store, a lazy replica and the oracle.
-func TestModel(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		m := newMachine()
-		actions := m.actions()
-		n := rapid.IntRange(20, 400).Draw(t, "steps")
-		for range n {
-			rapid.SampledFrom(actions).Draw(t, "action").run(t)
-			m.check(t)
-		}
-		m.hub.settle(t)
-	})
+func TestModel(t *testing.T) { rapid.Check(t, storeModel) }
+
+func FuzzModel(f *testing.F) { fuzz.Model(f, storeModel) }
+
+func storeModel(t *rapid.T) {
+	m := newMachine()
+	actions := m.actions()
+	n := rapid.IntRange(20, 400).Draw(t, "steps")
+	for range n {
+		rapid.SampledFrom(actions).Draw(t, "action").run(t)
+		m.check(t)
+	}
+	m.hub.settle(t)
 }
 
 type action struct {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/holdfast-db/holdfast/internal/fuzz"
 )
 
 // row makes a member from a word: 1v voter, 2l learner, 3o old, 4b both, 5x
@@ -111,36 +113,38 @@ func TestConfigChangeRefused(t *testing.T) {
 
 // TestQuorumModel compares the quorum arithmetic with its definition: an index
 // is held if more than half of each side hold it.
-func TestQuorumModel(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var c Configuration
-		match := map[NodeID]Index{}
-		for id := NodeID(1); id <= NodeID(rapid.IntRange(1, 9).Draw(t, "members")); id++ {
-			c.Members = append(c.Members, Member{ID: id, Voter: rapid.Bool().Draw(t, "voter"), OldVoter: rapid.Bool().Draw(t, "old")})
-			match[id] = Index(rapid.IntRange(0, 6).Draw(t, "match"))
+func TestQuorumModel(t *testing.T) { rapid.Check(t, quorumModel) }
+
+func FuzzQuorum(f *testing.F) { fuzz.Model(f, quorumModel) }
+
+func quorumModel(t *rapid.T) {
+	var c Configuration
+	match := map[NodeID]Index{}
+	for id := NodeID(1); id <= NodeID(rapid.IntRange(1, 9).Draw(t, "members")); id++ {
+		c.Members = append(c.Members, Member{ID: id, Voter: rapid.Bool().Draw(t, "voter"), OldVoter: rapid.Bool().Draw(t, "old")})
+		match[id] = Index(rapid.IntRange(0, 6).Draw(t, "match"))
+	}
+	got := c.held(func(id NodeID) Index { return match[id] })
+	want, any := Index(0), false
+	for i := Index(1); i <= 6; i++ {
+		if heldBy(&c, match, i, func(m Member) bool { return m.Voter }) &&
+			heldBy(&c, match, i, func(m Member) bool { return m.OldVoter }) {
+			want = i
 		}
-		got := c.held(func(id NodeID) Index { return match[id] })
-		want, any := Index(0), false
-		for i := Index(1); i <= 6; i++ {
-			if heldBy(&c, match, i, func(m Member) bool { return m.Voter }) &&
-				heldBy(&c, match, i, func(m Member) bool { return m.OldVoter }) {
-				want = i
-			}
-		}
-		for _, m := range c.Members {
-			any = any || m.votes()
-		}
-		if !any {
-			want = 0
-		}
-		if got != want {
-			t.Fatalf("%v with %v: held %d, want %d", c.Members, match, got, want)
-		}
-		yes := c.quorum(func(id NodeID) bool { return match[id] >= 3 })
-		if yes != (want >= 3) {
-			t.Fatalf("quorum of those at 3 or above: %t, held %d", yes, want)
-		}
-	})
+	}
+	for _, m := range c.Members {
+		any = any || m.votes()
+	}
+	if !any {
+		want = 0
+	}
+	if got != want {
+		t.Fatalf("%v with %v: held %d, want %d", c.Members, match, got, want)
+	}
+	yes := c.quorum(func(id NodeID) bool { return match[id] >= 3 })
+	if yes != (want >= 3) {
+		t.Fatalf("quorum of those at 3 or above: %t, held %d", yes, want)
+	}
 }
 
 func heldBy(c *Configuration, match map[NodeID]Index, i Index, side func(Member) bool) bool {

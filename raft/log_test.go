@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/holdfast-db/holdfast/internal/fuzz"
 )
 
 // naiveLog is the oracle of entryLog: all entries in a slice.
@@ -38,55 +40,58 @@ func (l *naiveLog) highest(i Index, term Term) EntryID {
 
 // TestLogModel compares the log with a plain slice under random appends,
 // truncations, compactions, resets and trims.
-func TestLogModel(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var l entryLog
-		var o naiveLog
-		l.reset(EntryID{})
-		term := Term(1)
-		handed := map[EntryID][]Entry{}
-		t.Repeat(map[string]func(*rapid.T){
-			"append": func(t *rapid.T) {
-				term += Term(rapid.IntRange(0, 1).Draw(t, "term"))
-				e := Entry{Index: l.last() + 1, Term: term, Data: make([]byte, rapid.IntRange(0, 9).Draw(t, "size"))}
-				e.CRC = EntryCRC(e)
-				l.append(e)
-				o.entries = append(o.entries, e)
-				handed[e.ID()] = l.tail.slice(e.Index, e.Index)
-			},
-			"commit": func(t *rapid.T) {
-				l.commit = Index(rapid.Uint64Range(uint64(l.commit), uint64(l.last())).Draw(t, "commit"))
-			},
-			"truncate": func(t *rapid.T) {
-				if l.commit == l.last() {
-					t.Skip("all is committed")
-				}
-				from := Index(rapid.Uint64Range(uint64(l.commit)+1, uint64(l.last())).Draw(t, "from"))
-				l.truncate(from)
-				o.entries = slices.Clone(o.entries[:from-o.prev.Index-1])
-				term++ // whoever truncates brings a later term
-			},
-			"compact": func(t *rapid.T) {
-				first := Index(rapid.Uint64Range(uint64(o.prev.Index)+1, uint64(l.commit)+1).Draw(t, "first"))
-				prev, _ := o.id(first - 1)
-				l.compact(first)
-				o.entries = slices.Clone(o.entries[first-o.prev.Index-1:])
-				o.prev = prev
-			},
-			"settle": func(t *rapid.T) {
-				i := Index(rapid.Uint64Range(0, uint64(l.commit)).Draw(t, "settled"))
-				l.tail.settle(i, rapid.IntRange(1, 5).Draw(t, "entries"), rapid.IntRange(1, 30).Draw(t, "bytes"))
-			},
-			"reset": func(t *rapid.T) {
-				if rapid.IntRange(0, 9).Draw(t, "rarely") > 0 {
-					t.Skip("rarely")
-				}
-				id := EntryID{Term: term, Index: l.last() + Index(rapid.IntRange(1, 5).Draw(t, "gap"))}
-				l.reset(id)
-				o.prev, o.entries = id, nil
-			},
-			"": func(t *rapid.T) { compareLogs(t, &l, &o, handed) },
-		})
+func TestLogModel(t *testing.T) { rapid.Check(t, logModel) }
+
+func FuzzLogModel(f *testing.F) { fuzz.Model(f, logModel) }
+
+func logModel(t *rapid.T) {
+	var l entryLog
+	var o naiveLog
+	l.reset(EntryID{})
+	term := Term(1)
+	handed := map[EntryID][]Entry{}
+	grow := func(t *rapid.T) {
+		term += Term(rapid.IntRange(0, 1).Draw(t, "term"))
+		e := Entry{Index: l.last() + 1, Term: term, Data: make([]byte, rapid.IntRange(0, 9).Draw(t, "size"))}
+		e.CRC = EntryCRC(e)
+		l.append(e)
+		o.entries = append(o.entries, e)
+		handed[e.ID()] = l.tail.slice(e.Index, e.Index)
+	}
+	t.Repeat(map[string]func(*rapid.T){
+		"append": grow, "append more": grow,
+		"commit": func(t *rapid.T) {
+			l.commit = Index(rapid.Uint64Range(uint64(l.commit), uint64(l.last())).Draw(t, "commit"))
+		},
+		"truncate": func(t *rapid.T) {
+			if l.commit == l.last() {
+				return // all is committed
+			}
+			from := Index(rapid.Uint64Range(uint64(l.commit)+1, uint64(l.last())).Draw(t, "from"))
+			l.truncate(from)
+			o.entries = slices.Clone(o.entries[:from-o.prev.Index-1])
+			term++ // whoever truncates brings a later term
+		},
+		"compact": func(t *rapid.T) {
+			first := Index(rapid.Uint64Range(uint64(o.prev.Index)+1, uint64(l.commit)+1).Draw(t, "first"))
+			prev, _ := o.id(first - 1)
+			l.compact(first)
+			o.entries = slices.Clone(o.entries[first-o.prev.Index-1:])
+			o.prev = prev
+		},
+		"settle": func(t *rapid.T) {
+			i := Index(rapid.Uint64Range(0, uint64(l.commit)).Draw(t, "settled"))
+			l.tail.settle(i, rapid.IntRange(1, 5).Draw(t, "entries"), rapid.IntRange(1, 30).Draw(t, "bytes"))
+		},
+		"reset": func(t *rapid.T) {
+			if rapid.IntRange(0, 9).Draw(t, "rarely") > 0 {
+				return
+			}
+			id := EntryID{Term: term, Index: l.last() + Index(rapid.IntRange(1, 5).Draw(t, "gap"))}
+			l.reset(id)
+			o.prev, o.entries = id, nil
+		},
+		"": func(t *rapid.T) { compareLogs(t, &l, &o, handed) },
 	})
 }
 

@@ -55,7 +55,10 @@ type world struct {
 }
 
 func newWorld(seed uint64, marks map[string]int) *world {
-	rnd := rand.New(rand.NewPCG(seed, 1))
+	return drawWorld(rand.New(rand.NewPCG(seed, 1)), seed, marks)
+}
+
+func drawWorld(rnd *rand.Rand, seed uint64, marks map[string]int) *world {
 	cfg := defaultConfig()
 	cfg.ElectionTicks, cfg.HeartbeatTicks = 3+rnd.IntN(6), 1+rnd.IntN(2)
 	cfg.InflightMessagesMax = 1 + rnd.IntN(4)

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/holdfast-db/holdfast/internal/disk"
+	"github.com/holdfast-db/holdfast/internal/fuzz"
 )
 
 func must(t testing.TB, err error) {
@@ -344,68 +345,70 @@ func TestRot(t *testing.T) {
 
 // TestMemModel compares a file with a plain byte slice through random writes,
 // truncations, syncs, copies and crashes that keep or drop everything.
-func TestMemModel(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		m := disk.NewMem()
-		f, err := m.Create("/a")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = m.SyncDir("/")
-		var now, durable []byte
-		grow := func(n int) { now = append(now, make([]byte, max(0, n-len(now)))...) }
-		t.Repeat(map[string]func(*rapid.T){
-			"": func(t *rapid.T) {
-				if got := content(m, "/a"); got != string(now) {
-					t.Fatalf("content of %d bytes differs from the model's %d", len(got), len(now))
-				}
-				if got := content(m.Crash(rng(0), disk.CrashOptions{DropAll: true}), "/a"); got != string(durable) {
-					t.Fatalf("durable content of %d bytes differs from the model's %d", len(got), len(durable))
-				}
-				if got := content(m.Crash(rng(0), disk.CrashOptions{KeepAll: true}), "/a"); got != string(now) {
-					t.Fatalf("with all kept %d bytes differ from the model's %d", len(got), len(now))
-				}
-			},
-			"write": func(t *rapid.T) {
-				off := rapid.IntRange(0, 20000).Draw(t, "off")
-				data := bytes.Repeat([]byte{byte(rapid.IntRange(1, 255).Draw(t, "byte"))}, rapid.IntRange(1, 9000).Draw(t, "size"))
-				if _, err := f.WriteAt(data, int64(off)); err != nil {
-					t.Fatal(err)
-				}
-				grow(off + len(data))
-				copy(now[off:], data)
-			},
-			"truncate": func(t *rapid.T) {
-				n := rapid.IntRange(0, 20000).Draw(t, "size")
-				if err := f.Truncate(int64(n)); err != nil {
-					t.Fatal(err)
-				}
-				grow(n)
-				now = now[:n:n]
-			},
-			"allocate": func(t *rapid.T) {
-				n := rapid.IntRange(0, 20000).Draw(t, "size")
-				if err := f.Allocate(int64(n)); err != nil {
-					t.Fatal(err)
-				}
-				grow(n)
-			},
-			"sync": func(t *rapid.T) {
-				if err := f.SyncData(); err != nil {
-					t.Fatal(err)
-				}
-				durable = slices.Clone(now)
-			},
-			"go on with a copy": func(t *rapid.T) {
-				old := m
-				m = m.Clone()
-				// What happens to the original must not show in the copy.
-				_ = old.Poke("/a", 0, make([]byte, min(1, len(now))))
-				_, _ = f.WriteAt([]byte("original"), 3)
-				if f, err = m.Open("/a"); err != nil {
-					t.Fatal(err)
-				}
-			},
-		})
+func TestMemModel(t *testing.T) { rapid.Check(t, memModel) }
+
+func FuzzMem(f *testing.F) { fuzz.Model(f, memModel) }
+
+func memModel(t *rapid.T) {
+	m := disk.NewMem()
+	f, err := m.Create("/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = m.SyncDir("/")
+	var now, durable []byte
+	grow := func(n int) { now = append(now, make([]byte, max(0, n-len(now)))...) }
+	t.Repeat(map[string]func(*rapid.T){
+		"": func(t *rapid.T) {
+			if got := content(m, "/a"); got != string(now) {
+				t.Fatalf("content of %d bytes differs from the model's %d", len(got), len(now))
+			}
+			if got := content(m.Crash(rng(0), disk.CrashOptions{DropAll: true}), "/a"); got != string(durable) {
+				t.Fatalf("durable content of %d bytes differs from the model's %d", len(got), len(durable))
+			}
+			if got := content(m.Crash(rng(0), disk.CrashOptions{KeepAll: true}), "/a"); got != string(now) {
+				t.Fatalf("with all kept %d bytes differ from the model's %d", len(got), len(now))
+			}
+		},
+		"write": func(t *rapid.T) {
+			off := rapid.IntRange(0, 20000).Draw(t, "off")
+			data := bytes.Repeat([]byte{byte(rapid.IntRange(1, 255).Draw(t, "byte"))}, rapid.IntRange(1, 9000).Draw(t, "size"))
+			if _, err := f.WriteAt(data, int64(off)); err != nil {
+				t.Fatal(err)
+			}
+			grow(off + len(data))
+			copy(now[off:], data)
+		},
+		"truncate": func(t *rapid.T) {
+			n := rapid.IntRange(0, 20000).Draw(t, "size")
+			if err := f.Truncate(int64(n)); err != nil {
+				t.Fatal(err)
+			}
+			grow(n)
+			now = now[:n:n]
+		},
+		"allocate": func(t *rapid.T) {
+			n := rapid.IntRange(0, 20000).Draw(t, "size")
+			if err := f.Allocate(int64(n)); err != nil {
+				t.Fatal(err)
+			}
+			grow(n)
+		},
+		"sync": func(t *rapid.T) {
+			if err := f.SyncData(); err != nil {
+				t.Fatal(err)
+			}
+			durable = slices.Clone(now)
+		},
+		"go on with a copy": func(t *rapid.T) {
+			old := m
+			m = m.Clone()
+			// What happens to the original must not show in the copy.
+			_ = old.Poke("/a", 0, make([]byte, min(1, len(now))))
+			_, _ = f.WriteAt([]byte("original"), 3)
+			if f, err = m.Open("/a"); err != nil {
+				t.Fatal(err)
+			}
+		},
 	})
 }

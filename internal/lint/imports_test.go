@@ -33,6 +33,7 @@ const (
 	lumberjack = "gopkg.in/natefinch/lumberjack.v2"
 	grpcweb    = "github.com/grpc-ecosystem/grpc-gateway/v2/..."
 	bbolt      = "go.etcd.io/bbolt"
+	rapid      = "pgregory.net/rapid"
 	xnet       = "golang.org/x/net/..." // pages of traces, as etcd has them
 )
 
@@ -42,6 +43,7 @@ var rules = map[string]rule{
 	"internal/disk":           {[]string{xsys}, "a seam knows nothing of those who use it"},
 	"internal/pki":            {nil, "makes certificates, knows nothing of servers"},
 	"internal/tlsconf":        {nil, "the one place where a connection's certificates are judged"},
+	"internal/fuzz":           {[]string{rapid}, "makes fuzz targets of models, for tests of any package"},
 	"internal/clock":          {nil, "a seam knows nothing of those who use it"},
 	"wal":                     {[]string{"raft", "internal/disk"}, "the log stores entries; it knows no commands, keys or peers"},
 	"snapshot":                {[]string{"raft", "internal/disk", compress, xxhash}, "a file format for sections of bytes; what is in them is the state's"},

@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 	"pgregory.net/rapid"
 
+	"github.com/holdfast-db/holdfast/internal/fuzz"
 	"github.com/holdfast-db/holdfast/mvcc"
 	"github.com/holdfast-db/holdfast/server/auth"
 )
@@ -305,50 +306,52 @@ func TestGuardEndsStreams(t *testing.T) {
 
 // TestWatchMessageEncoding compares the encoder with protobuf's on random
 // responses, with events shared between responses through one memo.
-func TestWatchMessageEncoding(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		number := rapid.Int64()
-		kv := func() mvcc.KeyValue {
-			data := rapid.SliceOfN(rapid.Byte(), 0, 20)
-			return mvcc.KeyValue{
-				Key: data.Draw(t, "key"), Value: data.Draw(t, "value"), CreateRevision: number.Draw(t, "create"),
-				ModRevision: number.Draw(t, "mod"), Version: number.Draw(t, "version"), Lease: number.Draw(t, "lease"),
-			}
+func TestWatchMessageEncoding(t *testing.T) { rapid.Check(t, watchMessageModel) }
+
+func FuzzWatchMessageEncoding(f *testing.F) { fuzz.Model(f, watchMessageModel) }
+
+func watchMessageModel(t *rapid.T) {
+	number := rapid.Int64()
+	kv := func() mvcc.KeyValue {
+		data := rapid.SliceOfN(rapid.Byte(), 0, 20)
+		return mvcc.KeyValue{
+			Key: data.Draw(t, "key"), Value: data.Draw(t, "value"), CreateRevision: number.Draw(t, "create"),
+			ModRevision: number.Draw(t, "mod"), Version: number.Draw(t, "version"), Lease: number.Draw(t, "lease"),
 		}
-		events := make([]*mvcc.Event, rapid.IntRange(0, 20).Draw(t, "events"))
-		for i := range events {
-			events[i] = &mvcc.Event{Type: mvcc.EventType(rapid.IntRange(0, 1).Draw(t, "type")), KV: kv()}
-			if rapid.Bool().Draw(t, "has prev") {
-				prev := kv()
-				events[i].Prev = &prev
-			}
+	}
+	events := make([]*mvcc.Event, rapid.IntRange(0, 20).Draw(t, "events"))
+	for i := range events {
+		events[i] = &mvcc.Event{Type: mvcc.EventType(rapid.IntRange(0, 1).Draw(t, "type")), KV: kv()}
+		if rapid.Bool().Draw(t, "has prev") {
+			prev := kv()
+			events[i].Prev = &prev
 		}
-		var memo eventMemo
-		for range 3 {
-			from := rapid.IntRange(0, len(events)).Draw(t, "from")
-			m := &WatchMessage{
-				memo: &memo,
-				head: Head{Cluster: rapid.Uint64().Draw(t, "cluster"), Member: rapid.Uint64().Draw(t, "member"), Term: rapid.Uint64().Draw(t, "term")},
-				response: &mvcc.WatchResponse{
-					ID: mvcc.WatchID(number.Draw(t, "id")), Created: rapid.Bool().Draw(t, "created"),
-					Canceled: rapid.Bool().Draw(t, "canceled"), CompactRevision: number.Draw(t, "compact"),
-					CancelReason: rapid.SampledFrom([]string{"", "why", mvcc.ErrCompacted.Error()}).Draw(t, "reason"),
-					Fragment:     rapid.Bool().Draw(t, "fragment"), Revision: number.Draw(t, "revision"), Events: events[from:],
-				},
-			}
-			b := m.Append(nil)
-			var got pb.WatchResponse
-			if err := proto.Unmarshal(b, &got); err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(m.PB(), &got, protocmp.Transform()); diff != "" {
-				t.Fatalf("-want +got:\n%s", diff)
-			}
-			if len(b) > m.Size() {
-				t.Fatalf("%d bytes, said at most %d", len(b), m.Size())
-			}
+	}
+	var memo eventMemo
+	for range 3 {
+		from := rapid.IntRange(0, len(events)).Draw(t, "from")
+		m := &WatchMessage{
+			memo: &memo,
+			head: Head{Cluster: rapid.Uint64().Draw(t, "cluster"), Member: rapid.Uint64().Draw(t, "member"), Term: rapid.Uint64().Draw(t, "term")},
+			response: &mvcc.WatchResponse{
+				ID: mvcc.WatchID(number.Draw(t, "id")), Created: rapid.Bool().Draw(t, "created"),
+				Canceled: rapid.Bool().Draw(t, "canceled"), CompactRevision: number.Draw(t, "compact"),
+				CancelReason: rapid.SampledFrom([]string{"", "why", mvcc.ErrCompacted.Error()}).Draw(t, "reason"),
+				Fragment:     rapid.Bool().Draw(t, "fragment"), Revision: number.Draw(t, "revision"), Events: events[from:],
+			},
 		}
-	})
+		b := m.Append(nil)
+		var got pb.WatchResponse
+		if err := proto.Unmarshal(b, &got); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(m.PB(), &got, protocmp.Transform()); diff != "" {
+			t.Fatalf("-want +got:\n%s", diff)
+		}
+		if len(b) > m.Size() {
+			t.Fatalf("%d bytes, said at most %d", len(b), m.Size())
+		}
+	}
 }
 
 // fakeKeepAlive is a client's keep-alive stream with all its requests.

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/holdfast-db/holdfast/internal/fuzz"
 )
 
 // naive is the table written the slow and obvious way: sets, and permissions
@@ -303,48 +305,50 @@ func restored(v *View) (*Table, error) {
 
 // TestModel: random changes and questions; the table says what the naive one
 // does, old views say what they said, and a copy is a copy.
-func TestModel(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		table, model := NewTable(), newNaive()
-		old, said := table.Share(), describe(table.Share())
-		change := func(t *rapid.T) {
-			c := drawChange(t)
-			if err := c.Check(); err != nil {
-				if g, ok := c.(*RoleGrant); !ok || !spanOf(g.Permission.Key, g.Permission.End).empty() {
-					t.Fatalf("%+v refused: %v", c, err)
-				}
-				return
+func TestModel(t *testing.T) { rapid.Check(t, tableModel) }
+
+func FuzzModel(f *testing.F) { fuzz.Model(f, tableModel) }
+
+func tableModel(t *rapid.T) {
+	table, model := NewTable(), newNaive()
+	old, said := table.Share(), describe(table.Share())
+	change := func(t *rapid.T) {
+		c := drawChange(t)
+		if err := c.Check(); err != nil {
+			if g, ok := c.(*RoleGrant); !ok || !spanOf(g.Permission.Key, g.Permission.End).empty() {
+				t.Fatalf("%+v refused: %v", c, err)
 			}
-			if got, want := table.Apply(c), model.apply(c); !errors.Is(got, want) || want == nil && got != nil {
-				t.Fatalf("%T %+v: %v, want %v", c, c, got, want)
-			}
+			return
 		}
-		ask := func(t *rapid.T) {
-			c := Caller{Name: names.Draw(t, "caller"), Revision: table.Revision() - uint64(rapid.SampledFrom([]int{0, 0, 0, 0, 1}).Draw(t, "age"))}
-			access := Access(rapid.IntRange(0, 1).Draw(t, "access"))
-			key, end := drawRange(t)
-			if got, want := table.Keys(c, access, []byte(key), []byte(end)), model.keys(c, access, key, end); got != want {
-				t.Fatalf("%+v, access %d to %q %q: %v, want %v\n%s", c, access, key, end, got, want, model)
-			}
+		if got, want := table.Apply(c), model.apply(c); !errors.Is(got, want) || want == nil && got != nil {
+			t.Fatalf("%T %+v: %v, want %v", c, c, got, want)
 		}
-		t.Repeat(map[string]func(*rapid.T){
-			"change": change, "another change": change, "ask": ask, "ask again": ask,
-			"view": func(*rapid.T) { old, said = table.Share(), describe(table.Share()) },
-			"restore": func(t *rapid.T) {
-				copied, err := restored(table.Share())
-				if err != nil || copied.Hash() != table.Hash() {
-					t.Fatalf("%v, hash %x, was %x", err, copied.Hash(), table.Hash())
-				}
-				table = copied
-			},
-			"": func(t *rapid.T) {
-				if got := describe(table.Share()); got != model.String() {
-					t.Fatalf("table:\n%s, want\n%s", got, model)
-				}
-				if describe(old) != said {
-					t.Fatalf("an old view changed:\n%s, was\n%s", describe(old), said)
-				}
-			},
-		})
+	}
+	ask := func(t *rapid.T) {
+		c := Caller{Name: names.Draw(t, "caller"), Revision: table.Revision() - uint64(rapid.SampledFrom([]int{0, 0, 0, 0, 1}).Draw(t, "age"))}
+		access := Access(rapid.IntRange(0, 1).Draw(t, "access"))
+		key, end := drawRange(t)
+		if got, want := table.Keys(c, access, []byte(key), []byte(end)), model.keys(c, access, key, end); got != want {
+			t.Fatalf("%+v, access %d to %q %q: %v, want %v\n%s", c, access, key, end, got, want, model)
+		}
+	}
+	t.Repeat(map[string]func(*rapid.T){
+		"change": change, "another change": change, "ask": ask, "ask again": ask,
+		"view": func(*rapid.T) { old, said = table.Share(), describe(table.Share()) },
+		"restore": func(t *rapid.T) {
+			copied, err := restored(table.Share())
+			if err != nil || copied.Hash() != table.Hash() {
+				t.Fatalf("%v, hash %x, was %x", err, copied.Hash(), table.Hash())
+			}
+			table = copied
+		},
+		"": func(t *rapid.T) {
+			if got := describe(table.Share()); got != model.String() {
+				t.Fatalf("table:\n%s, want\n%s", got, model)
+			}
+			if describe(old) != said {
+				t.Fatalf("an old view changed:\n%s, was\n%s", describe(old), said)
+			}
+		},
 	})
 }

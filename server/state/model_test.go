@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/holdfast-db/holdfast/internal/fuzz"
 	"github.com/holdfast-db/holdfast/mvcc"
 	"github.com/holdfast-db/holdfast/server/auth"
 )
@@ -379,38 +380,40 @@ func (m *machine) configuration(t *rapid.T) {
 // Random commands, configurations and snapshots: State agrees with the oracle,
 // and a copy that was loaded from a snapshot agrees with the original from then
 // on, wherever physical compaction is on either.
-func TestModel(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		o := Options{Members: []ConfigMember{{ID: 1}, {ID: 2}, {ID: 3}}}
-		o.Store.ChunkBytes = 256
-		m := &machine{oracle: newOracle(1, 2, 3), states: [2]*State{New(o), New(o)}, term: 3}
-		t.Repeat(map[string]func(*rapid.T){
-			"entry":         m.entry,
-			"another entry": m.entry,
-			"configuration": m.configuration,
-			"compact": func(t *rapid.T) {
-				m.states[rapid.IntRange(0, 1).Draw(t, "which")].CompactStep(rapid.IntRange(1, 20).Draw(t, "keys"))
-			},
-			"reload": func(t *rapid.T) {
-				copied, err := reload(m.states[0])
-				if err != nil {
-					t.Fatal(err)
+func TestModel(t *testing.T) { rapid.Check(t, stateModel) }
+
+func FuzzModel(f *testing.F) { fuzz.Model(f, stateModel) }
+
+func stateModel(t *rapid.T) {
+	o := Options{Members: []ConfigMember{{ID: 1}, {ID: 2}, {ID: 3}}}
+	o.Store.ChunkBytes = 256
+	m := &machine{oracle: newOracle(1, 2, 3), states: [2]*State{New(o), New(o)}, term: 3}
+	t.Repeat(map[string]func(*rapid.T){
+		"entry":         m.entry,
+		"another entry": m.entry,
+		"configuration": m.configuration,
+		"compact": func(t *rapid.T) {
+			m.states[rapid.IntRange(0, 1).Draw(t, "which")].CompactStep(rapid.IntRange(1, 20).Draw(t, "keys"))
+		},
+		"reload": func(t *rapid.T) {
+			copied, err := reload(m.states[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.states[1] = copied
+		},
+		"": func(t *rapid.T) {
+			want := m.oracle.String()
+			for i, s := range m.states {
+				if got := describe(s.View()); got != want {
+					t.Fatalf("state %d is\n%s, want\n%s", i, got, want)
 				}
-				m.states[1] = copied
-			},
-			"": func(t *rapid.T) {
-				want := m.oracle.String()
-				for i, s := range m.states {
-					if got := describe(s.View()); got != want {
-						t.Fatalf("state %d is\n%s, want\n%s", i, got, want)
-					}
-					s.checkInvariants()
-				}
-				if a, b := m.states[0].Hash(), m.states[1].Hash(); a != b {
-					t.Fatalf("hashes %x and %x at index %d", a, b, m.states[0].applied)
-				}
-			},
-		})
+				s.checkInvariants()
+			}
+			if a, b := m.states[0].Hash(), m.states[1].Hash(); a != b {
+				t.Fatalf("hashes %x and %x at index %d", a, b, m.states[0].applied)
+			}
+		},
 	})
 }
 

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/holdfast-db/holdfast/internal/fuzz"
 )
 
 // naiveWindow says the same as window, with a set that forgets nothing.
@@ -33,34 +35,36 @@ func (n *naiveWindow) admit(id RequestID) error {
 }
 
 // The ring of bits answers as a set would, at every edge of the window.
-func TestWindowModel(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var w window
-		n := naiveWindow{applied: map[uint64]bool{}}
-		for range rapid.IntRange(1, 60).Draw(t, "requests") {
-			id := RequestID{Incarnation: rapid.SampledFrom([]uint64{7, 7, 7, 7, 8}).Draw(t, "incarnation"),
-				Boot: rapid.SampledFrom([]uint64{0, 1, 1, 1, 1, 1, 2}).Draw(t, "boot")}
-			jump := rapid.OneOf(rapid.Int64Range(-5, 5), rapid.Int64Range(-WindowSize-2, -WindowSize+2),
-				rapid.Int64Range(WindowSize-2, WindowSize+2), rapid.Int64Range(-2*WindowSize, 2*WindowSize)).Draw(t, "jump")
-			id.Seq = uint64(max(int64(w.high)+jump, 1))
-			if got, want := w.admit(id), n.admit(id); got != want {
-				t.Fatalf("%+v after high %d: %v, want %v", id, n.high, got, want)
+func TestWindowModel(t *testing.T) { rapid.Check(t, windowModel) }
+
+func FuzzWindow(f *testing.F) { fuzz.Model(f, windowModel) }
+
+func windowModel(t *rapid.T) {
+	var w window
+	n := naiveWindow{applied: map[uint64]bool{}}
+	for range rapid.IntRange(1, 60).Draw(t, "requests") {
+		id := RequestID{Incarnation: rapid.SampledFrom([]uint64{7, 7, 7, 7, 8}).Draw(t, "incarnation"),
+			Boot: rapid.SampledFrom([]uint64{0, 1, 1, 1, 1, 1, 2}).Draw(t, "boot")}
+		jump := rapid.OneOf(rapid.Int64Range(-5, 5), rapid.Int64Range(-WindowSize-2, -WindowSize+2),
+			rapid.Int64Range(WindowSize-2, WindowSize+2), rapid.Int64Range(-2*WindowSize, 2*WindowSize)).Draw(t, "jump")
+		id.Seq = uint64(max(int64(w.high)+jump, 1))
+		if got, want := w.admit(id), n.admit(id); got != want {
+			t.Fatalf("%+v after high %d: %v, want %v", id, n.high, got, want)
+		}
+		if w.high != n.high || w.boot != n.boot || w.incarnation != n.incarnation {
+			t.Fatalf("window %d/%d/%d, want %d/%d/%d", w.incarnation, w.boot, w.high, n.incarnation, n.boot, n.high)
+		}
+		w.check()
+		for back := range uint64(200) { // a sample of what is inside
+			seq := w.high - back*337
+			if w.high < back*337 || seq == 0 || back*337 >= WindowSize {
+				break
 			}
-			if w.high != n.high || w.boot != n.boot || w.incarnation != n.incarnation {
-				t.Fatalf("window %d/%d/%d, want %d/%d/%d", w.incarnation, w.boot, w.high, n.incarnation, n.boot, n.high)
-			}
-			w.check()
-			for back := range uint64(200) { // a sample of what is inside
-				seq := w.high - back*337
-				if w.high < back*337 || seq == 0 || back*337 >= WindowSize {
-					break
-				}
-				if w.has(seq) != n.applied[seq] {
-					t.Fatalf("bit of %d is %v below high %d", seq, w.has(seq), w.high)
-				}
+			if w.has(seq) != n.applied[seq] {
+				t.Fatalf("bit of %d is %v below high %d", seq, w.has(seq), w.high)
 			}
 		}
-	})
+	}
 }
 
 func TestWindowBind(t *testing.T) {
