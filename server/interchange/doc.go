@@ -25,6 +25,9 @@
 // and the KeyValue of a tombstone holds the key only. A file that etcd wrote may
 // hold history that a compaction has yet to remove; it is left out on reading.
 //
+// A file from elsewhere is not trusted: bbolt reads where its pages say, so they are
+// all looked at before (see pages.go), which costs reading the file once more.
+//
 // What can't be carried over: raft's log, terms and members. A restored cluster
 // is a new one, with an identity of its own, on either side.
 //

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -19,9 +20,12 @@ import (
 )
 
 // Read takes the content of a database that etcd or Write has made. The file
-// must be without a SHA-256 behind it (see Check), and nobody may write it.
+// must be without a SHA-256 behind it (see Unwrap), and nobody may write it.
 // Errors wrap ErrBadFile, or are the disk's.
 func Read(path string, o mvcc.Options) (*state.Import, error) {
+	if err := checkFile(path); err != nil {
+		return nil, err
+	}
 	db, err := bbolt.Open(path, 0o400, &bbolt.Options{ReadOnly: true})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadFile, err)
@@ -43,6 +47,19 @@ func Read(path string, o mvcc.Options) (*state.Import, error) {
 		return nil, err
 	}
 	return in, nil
+}
+
+func checkFile(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	return checkPages(file, info.Size())
 }
 
 // each visits the rows of a bucket, which may be missing.
