@@ -19,6 +19,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/goleak"
 	"golang.org/x/net/nettest"
+
+	"github.com/holdfast-db/holdfast/internal/oneport"
 )
 
 // syncBuffer is a log that several goroutines write.
@@ -304,7 +306,7 @@ func TestSplitter(t *testing.T) {
 	defer s.close()
 	for _, c := range []struct {
 		send string
-		to   *handoff
+		to   *oneport.Handoff
 	}{
 		{"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", s.grpc},
 		{"GET / HTTP/1.1\r\n\r\n", s.http},

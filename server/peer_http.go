@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"sync/atomic"
 
+	"github.com/holdfast-db/holdfast/internal/oneport"
 	"github.com/holdfast-db/holdfast/server/state"
 )
 
@@ -14,7 +15,7 @@ import (
 // in etcd's form: those of a member that wants to join and has no id yet, and of
 // one that compares data.
 type peerHTTP struct {
-	conns  *handoff
+	conns  *oneport.Handoff
 	server *http.Server
 	open   atomic.Int64
 }
@@ -31,7 +32,7 @@ func newPeerHTTP(b *backend, log *slog.Logger) *peerHTTP {
 	mux.HandleFunc("/members", b.serveMembers)
 	mux.HandleFunc("/version", serveVersion)
 	mux.HandleFunc(hashKVPath, b.serveHashKV)
-	p := &peerHTTP{conns: newHandoff()}
+	p := &peerHTTP{conns: oneport.NewHandoff()}
 	p.server = &http.Server{
 		Handler: mux, ErrorLog: quietLog(log), MaxHeaderBytes: 16 << 10,
 		ReadTimeout: handshakeTimeout, WriteTimeout: handshakeTimeout,
@@ -52,7 +53,7 @@ func (p *peerHTTP) give(conn net.Conn) {
 		conn.Close()
 		return
 	}
-	p.conns.give(conn)
+	p.conns.Give(conn)
 }
 
 // serve runs until close; it always ends with http.ErrServerClosed.

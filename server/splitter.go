@@ -9,15 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/holdfast-db/holdfast/internal/oneport"
 	"github.com/holdfast-db/holdfast/internal/tlsconf"
 )
-
-// http2Preface opens every HTTP/2 connection without TLS (RFC 9113 §3.4). The
-// first bytes of it tell gRPC from HTTP/1.1, whose methods are other words.
-var http2Preface = []byte("PRI * HTTP/2.0")
-
-// tlsRecord is the first byte of a TLS connection (RFC 8446 §5.1: handshake).
-const tlsRecord = 0x16
 
 // splitter shares one port between gRPC and HTTP/1.1, both with and without
 // TLS: it reads the first bytes of each connection, does the handshake if those
@@ -25,7 +19,7 @@ const tlsRecord = 0x16
 // serving through net/http, costs it much of its speed.) Under TLS the protocol
 // is the one that ALPN settled.
 type splitter struct {
-	grpc, http *handoff
+	grpc, http *oneport.Handoff
 	meter      *metrics
 	tls        *tls.Config // nil without certificates
 	log        *slog.Logger
@@ -39,7 +33,7 @@ type splitter struct {
 }
 
 func newSplitter(m *metrics, source *tlsconf.Source, log *slog.Logger, set *settings) *splitter {
-	s := &splitter{meter: m, log: log, patience: set.handshakeTimeout(), grpc: newHandoff(), http: newHandoff(), sniffing: map[net.Conn]struct{}{}}
+	s := &splitter{meter: m, log: log, patience: set.handshakeTimeout(), grpc: oneport.NewHandoff(), http: oneport.NewHandoff(), sniffing: map[net.Conn]struct{}{}}
 	_, limit := descriptors()
 	s.ration = newRation(limit, set.limits.writeStall)
 	if source != nil {
@@ -80,14 +74,14 @@ func (s *splitter) route(conn net.Conn, e *endpoint) {
 	err := conn.SetDeadline(time.Now().Add(s.patience))
 	var head []byte
 	if err == nil {
-		head, err = sniff(conn)
+		head, err = oneport.Sniff(conn)
 	}
-	sniffed := &sniffedConn{Conn: conn, head: head}
+	sniffed := &oneport.Conn{Conn: conn, Head: head}
 	switch {
 	case err != nil:
-	case e.secure && (head[0] == tlsRecord || !e.plain): // what isn't TLS fails in words
+	case e.secure && (head[0] == oneport.TLSRecord || !e.plain): // what isn't TLS fails in words
 		err = s.routeTLS(sniffed, e)
-	case bytes.Equal(head, http2Preface):
+	case bytes.Equal(head, oneport.Preface):
 		err = s.giveGRPC(sniffed, e)
 	default:
 		err = s.giveHTTP(sniffed, e)
@@ -99,7 +93,7 @@ func (s *splitter) route(conn net.Conn, e *endpoint) {
 }
 
 // give hands a connection over without a deadline.
-func (s *splitter) give(to *handoff, conn net.Conn) error {
+func (s *splitter) give(to *oneport.Handoff, conn net.Conn) error {
 	if err := conn.SetDeadline(time.Time{}); err != nil {
 		return err
 	}
@@ -108,7 +102,7 @@ func (s *splitter) give(to *handoff, conn net.Conn) error {
 	if c, ok := raw.(*clientConn); ok {
 		c.served.Store(true)
 	}
-	to.give(conn)
+	to.Give(conn)
 	return nil
 }
 
@@ -149,7 +143,7 @@ func rawConn(conn net.Conn) net.Conn {
 		switch c := conn.(type) {
 		case *meteredConn:
 			conn = c.Conn
-		case *sniffedConn:
+		case *oneport.Conn:
 			conn = c.Conn
 		case *tls.Conn:
 			conn = c.NetConn()
@@ -157,22 +151,6 @@ func rawConn(conn net.Conn) net.Conn {
 			return conn
 		}
 	}
-}
-
-// sniff reads until the first bytes are the preface or can't become it.
-func sniff(conn net.Conn) ([]byte, error) {
-	head := make([]byte, 0, len(http2Preface))
-	for len(head) < cap(head) && bytes.HasPrefix(http2Preface, head) {
-		n, err := conn.Read(head[len(head):cap(head)])
-		head = head[:len(head)+n]
-		if err != nil && len(head) == 0 {
-			return nil, err
-		}
-		if err != nil {
-			break
-		}
-	}
-	return head, nil
 }
 
 func (s *splitter) track(conn net.Conn) bool {
@@ -206,21 +184,6 @@ func (s *splitter) close() {
 	s.work.Wait()
 }
 
-// sniffedConn gives back the bytes that were read to find out.
-type sniffedConn struct {
-	net.Conn
-	head []byte
-}
-
-func (c *sniffedConn) Read(p []byte) (int, error) {
-	if len(c.head) > 0 {
-		n := copy(p, c.head)
-		c.head = c.head[n:]
-		return n, nil
-	}
-	return c.Conn.Read(p)
-}
-
 // meteredConn counts a gRPC client's bytes.
 type meteredConn struct {
 	net.Conn
@@ -238,41 +201,3 @@ func (c *meteredConn) Write(p []byte) (int, error) {
 	c.metrics.clientSent.Add(float64(n))
 	return n, err
 }
-
-// handoff is a listener whose connections come from the splitter.
-type handoff struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func newHandoff() *handoff {
-	return &handoff{conns: make(chan net.Conn), done: make(chan struct{})}
-}
-
-func (h *handoff) give(c net.Conn) {
-	select {
-	case h.conns <- c:
-	case <-h.done:
-		c.Close()
-	}
-}
-
-// Accept implements net.Listener.
-func (h *handoff) Accept() (net.Conn, error) {
-	select {
-	case c := <-h.conns:
-		return c, nil
-	case <-h.done:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close implements net.Listener.
-func (h *handoff) Close() error {
-	h.once.Do(func() { close(h.done) })
-	return nil
-}
-
-// Addr implements net.Listener; many addresses share it.
-func (h *handoff) Addr() net.Addr { return &net.TCPAddr{} }

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -135,26 +134,15 @@ func (s *Server) selfSign(plane string, listen []*url.URL) (certFile, keyFile st
 	if s.settings.SelfSignedCertYears == 0 {
 		return "", "", errors.New("--self-signed-cert-validity must be >0")
 	}
-	dir := filepath.Join(s.settings.dir, "fixtures", plane)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", "", err
-	}
-	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	if cert, err := pki.LoadCertificate(certFile); err == nil && time.Now().Before(cert.NotAfter) {
-		if _, err := os.Stat(keyFile); err == nil {
-			return certFile, keyFile, nil
-		}
-	}
 	request := pki.Request{Server: true, Client: true, Valid: time.Duration(s.settings.SelfSignedCertYears) * 365 * 24 * time.Hour}
 	for _, u := range listen {
 		request.Hosts = append(request.Hosts, u.Hostname())
 	}
-	pair, err := pki.SelfSigned(request, time.Now())
-	if err != nil {
-		return "", "", err
+	certFile, keyFile, made, err := pki.KeepSelfSigned(filepath.Join(s.settings.dir, "fixtures", plane), request, time.Now())
+	if made {
+		s.log.Warn("automatically generate certificates", "certificate-validity-bound-not-after", time.Now().Add(request.Valid))
 	}
-	s.log.Warn("automatically generate certificates", "certificate-validity-bound-not-after", time.Now().Add(request.Valid))
-	return certFile, keyFile, pair.Write(certFile, keyFile)
+	return certFile, keyFile, err
 }
 
 // secure puts TLS on a listener whose URL asks for it.
