@@ -28,5 +28,6 @@
 // A request's JSON is read up to four times what gRPC may receive, so that what
 // is somewhat too large is refused in gRPC's words and what is absurd is never
 // buffered; the objects of a request stream have that bound each. Messages may be
-// nested [nestingMax] deep.
+// nested [nestingMax] deep. A stream ends with its client: what can't be read ends
+// it, what is no request is skipped (see body.go).
 package gateway

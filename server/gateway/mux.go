@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 
@@ -55,6 +56,9 @@ func New(conn *Conn) http.Handler {
 			// Answers must not wait for the end of the requests. HTTP/2 is so by
 			// itself and says that it can't be told.
 			_ = http.NewResponseController(w).EnableFullDuplex()
+			var end context.CancelFunc
+			r, end = newStream(r)
+			defer end()
 		} else { // grpc-gateway reads what is left of a body, however long
 			r.Body = http.MaxBytesReader(w, r.Body, bodyMax)
 		}
@@ -76,7 +80,11 @@ func (m *boundedMarshaler) NewDecoder(r io.Reader) runtime.Decoder {
 	inner := m.Marshaler.NewDecoder(bounded)
 	return runtime.DecoderFunc(func(v any) error {
 		bounded.left = m.objectBytesMax
-		return inner.Decode(v)
+		err := inner.Decode(v)
+		if body, ok := r.(*streamBody); ok && err != nil && !errors.Is(err, io.EOF) {
+			body.skip() // grpc-gateway won't decode any more
+		}
+		return err
 	})
 }
 
