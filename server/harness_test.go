@@ -18,13 +18,13 @@ import (
 
 // cluster is a number of members in this process, on loopback.
 type cluster struct {
-	t       *testing.T
+	t       testing.TB
 	configs []Config
 	members []*Server
 }
 
 // newCluster starts n members and waits until all serve.
-func newCluster(t *testing.T, n int, edit ...func(*Config)) *cluster {
+func newCluster(t testing.TB, n int, edit ...func(*Config)) *cluster {
 	t.Helper()
 	c := &cluster{t: t, configs: make([]Config, n), members: make([]*Server, n)}
 	var initial []string
@@ -117,7 +117,7 @@ func (c *cluster) client(members ...int) *clientv3.Client {
 	return cli
 }
 
-func freeURL(t *testing.T) string {
+func freeURL(t testing.TB) string {
 	t.Helper()
 	port, err := proc.FreePort()
 	if err != nil {
@@ -127,7 +127,7 @@ func freeURL(t *testing.T) string {
 }
 
 // within is a context for one test step.
-func within(t *testing.T, d time.Duration) context.Context {
+func within(t testing.TB, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	t.Cleanup(cancel)
