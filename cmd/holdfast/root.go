@@ -33,7 +33,7 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.SetVersionTemplate(versionText())
-	root.AddCommand(newServe(), newLocal(), newCert(), newPut(), newGet(), newDel(), newWatch(), newStatus(), newConfig(), newGateway(), newImport(), newExport(), newWAL(), newSimCommand(), newTorture(), newVersion())
+	root.AddCommand(newServe(), newLocal(), newCert(), newPut(), newGet(), newDel(), newWatch(), newStatus(), newConfig(), newGateway(), newGRPCProxy(), newImport(), newExport(), newWAL(), newSimCommand(), newTorture(), newVersion())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	return root
 }

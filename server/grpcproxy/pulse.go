@@ -1,0 +1,142 @@
+package grpcproxy
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+)
+
+// pulseHub has a pulse for each caller that renews leases.
+type pulseHub struct {
+	ctx    context.Context
+	client pb.LeaseClient
+
+	mu     sync.Mutex
+	pulses map[caller]*pulse
+}
+
+// pulse is the stream to a member that carries all renewals of one caller. A lease
+// is asked for once at a time: who asks while that is under way gets the same
+// answer. The answer is no older than if it had been longer on the wire. Nothing
+// is renewed that no client asks for, so a lease ends as it would without a proxy.
+type pulse struct {
+	hub    *pulseHub
+	caller caller
+	ctx    context.Context
+	cancel context.CancelFunc
+	line   line[pb.LeaseKeepAliveRequest, pb.LeaseKeepAliveResponse]
+
+	mu      sync.Mutex
+	waiting map[int64][]*pulseStream // who gets the answer, by lease
+	users   int                      // streams; guarded by the hub's lock
+}
+
+// enter finds a stream's pulse, which lasts until leave.
+func (h *pulseHub) enter(c caller) *pulse {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := h.pulses[c]
+	if p == nil {
+		ctx, cancel := context.WithCancel(metadata.NewOutgoingContext(h.ctx, c.header()))
+		p = &pulse{hub: h, caller: c, ctx: ctx, cancel: cancel, waiting: map[int64][]*pulseStream{}}
+		p.line = line[pb.LeaseKeepAliveRequest, pb.LeaseKeepAliveResponse]{
+			open: func(ctx context.Context) (grpc.BidiStreamingClient[pb.LeaseKeepAliveRequest, pb.LeaseKeepAliveResponse], error) {
+				return h.client.LeaseKeepAlive(ctx)
+			},
+			resume: p.resume, receive: p.receive, failed: p.failed,
+			mu: &p.mu, wake: make(chan struct{}, 1),
+		}
+		h.pulses[c] = p
+		go p.line.run(ctx)
+	}
+	p.users++
+	return p
+}
+
+func (h *pulseHub) leave(p *pulse) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p.users--
+	if p.users == 0 {
+		p.cancel()
+		delete(h.pulses, p.caller)
+	}
+}
+
+// renew asks on behalf of a stream.
+func (p *pulse) renew(lease int64, s *pulseStream) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	underWay := len(p.waiting[lease]) > 0
+	p.waiting[lease] = append(p.waiting[lease], s)
+	if !underWay {
+		p.line.send(&pb.LeaseKeepAliveRequest{ID: lease})
+	}
+}
+
+// resume asks again for what wasn't answered.
+func (p *pulse) resume() (requests []*pb.LeaseKeepAliveRequest) {
+	for lease := range p.waiting {
+		requests = append(requests, &pb.LeaseKeepAliveRequest{ID: lease})
+	}
+	slices.SortFunc(requests, func(a, b *pb.LeaseKeepAliveRequest) int { return cmp.Compare(a.ID, b.ID) })
+	return requests
+}
+
+func (p *pulse) receive(resp *pb.LeaseKeepAliveResponse) {
+	p.mu.Lock()
+	streams := p.waiting[resp.ID]
+	delete(p.waiting, resp.ID)
+	p.mu.Unlock()
+	for _, s := range streams {
+		s.push(resp)
+	}
+}
+
+// failed asks again for each lease by itself: a member ends a stream because of
+// one of them, and doesn't say which. The others must not suffer for it.
+func (p *pulse) failed(error) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for lease, streams := range p.waiting {
+		go p.alone(lease, streams)
+	}
+	p.waiting = map[int64][]*pulseStream{}
+	return true
+}
+
+// aloneTimeout is for one renewal on a stream of its own.
+const aloneTimeout = 10 * time.Second
+
+func (p *pulse) alone(lease int64, streams []*pulseStream) {
+	ctx, cancel := context.WithTimeout(p.ctx, aloneTimeout)
+	defer cancel()
+	resp, err := p.once(ctx, lease)
+	for _, s := range streams {
+		switch {
+		case err == nil:
+			s.push(resp)
+		case passing(err):
+			p.renew(lease, s)
+		default:
+			s.fail(err)
+		}
+	}
+}
+
+func (p *pulse) once(ctx context.Context, lease int64) (*pb.LeaseKeepAliveResponse, error) {
+	stream, err := p.hub.client.LeaseKeepAlive(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := stream.Send(&pb.LeaseKeepAliveRequest{ID: lease}); err != nil {
+		return nil, err
+	}
+	return stream.Recv()
+}
