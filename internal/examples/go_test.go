@@ -3,6 +3,7 @@ package examples
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -410,5 +411,15 @@ func TestGoTransfer(t *testing.T) {
 	var lowest int
 	if _, err := fmt.Sscanf(out, want, &lowest); err != nil || lowest < 0 {
 		t.Errorf("%q, not %q (%v)", out, want, err)
+	}
+}
+
+// The Go examples' own tests, of what needs no cluster.
+func TestGoOwn(t *testing.T) {
+	need(t, "go")
+	test := exec.Command("go", "test", "./...")
+	test.Dir = filepath.Join(root, "examples", "go")
+	if out, err := test.CombinedOutput(); err != nil {
+		t.Errorf("go test: %v\n%s", err, out)
 	}
 }
