@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/holdfast-db/holdfast/internal/disk"
+	"github.com/holdfast-db/holdfast/raft"
 	"github.com/holdfast-db/holdfast/wal"
 )
 
@@ -21,6 +22,8 @@ type copied struct {
 	at     int64
 	fs     *disk.Mem
 	shadow shadow
+	// configs may be what a process on it believes to be the configuration.
+	configs []raft.Configuration
 }
 
 func doClone(w *World, a *Action) bool {
@@ -30,7 +33,7 @@ func doClone(w *World, a *Action) bool {
 	}
 	held := n.shadow.clone()
 	held.inflight = slices.Clone(n.shadow.inflight)
-	n.copied = &copied{at: w.now, fs: n.fs.Clone(), shadow: held}
+	n.copied = &copied{at: w.now, fs: n.fs.Clone(), shadow: held, configs: []raft.Configuration{w.oracle.config, n.config0}}
 	return true
 }
 
@@ -92,11 +95,13 @@ func (w *World) unstopped() bool {
 // that a process on the copy has forgotten something. A lone voter asks nobody.
 func (w *World) remembered(n *Node) bool {
 	report, err := wal.Verify(n.copied.fs.Clone(), dataDir)
-	if voters, _ := w.faults.count(w.oracle.config); err != nil || voters < 2 {
+	if err != nil {
 		return false
 	}
-	if w.quorum(&w.oracle.config, func(o *Node) bool { return o == n || o.wipes > 0 }) {
-		return false // it would need nobody who remembers: a sole voter, say
+	for _, c := range append(n.copied.configs, w.oracle.config, report.Super.Active.Config) {
+		if w.suffices(n, &c) {
+			return false
+		}
 	}
 	for _, m := range w.oracle.config.Members {
 		o := w.node(m.ID)
@@ -108,6 +113,16 @@ func (w *World) remembered(n *Node) bool {
 		}
 	}
 	return true
+}
+
+// suffices tells whether a member with that configuration, today's or its copy's,
+// needs nobody who remembers to become leader: as a sole voter, say.
+func (w *World) suffices(n *Node, c *raft.Configuration) bool {
+	voters, _ := w.faults.count(*c)
+	return voters > 0 && w.quorum(c, func(o *Node) bool {
+		_, still := w.oracle.config.Find(o.id)
+		return o == n || o.wipes > 0 || !still
+	})
 }
 
 // remembers looks at what is durable on this member's disk.

@@ -34,11 +34,11 @@ func (w *World) checkBounded() {
 // one is written, entries for slow followers (a batch takes at least 4 KiB), those
 // that nobody committed and that a later leader's have replaced (they stand in the
 // way until a snapshot has come past them), and some segments that are prepared or
-// begun.
+// begun. The headers and ends of small segments take up to half of them.
 func (n *Node) segmentsMax() int {
 	k := n.w.plan.Replica
 	log := 4*max(k.SnapshotLogBytesMin, 256<<10) + (int64(k.CatchUpEntries)+int64(n.tailMax))*int64(8<<10)
-	return int(log/k.SegmentBytes) + 12
+	return int(2*log/k.SegmentBytes) + 12
 }
 
 // list names files in a directory of the member's, by their ends.

@@ -41,10 +41,12 @@ func (n *Node) checkPromise(to raft.NodeID, frame []byte) {
 }
 
 // checkOrder is a part of V1: who is ordered to take over has all that the leader
-// has, or it would depose the leader and lose the election (thesis §3.10).
+// has, or it would depose the leader and lose the election (thesis §3.10). In the
+// turn in which the leader gives the transfer up it goes on taking proposals, and
+// what it has ordered before that may still be on its way.
 func (n *Node) checkOrder(m *raft.Message, to raft.NodeID) {
 	node, other := raftOf(n.rep), n.w.node(to)
-	if node.Role() != raft.Leader || node.Term() != m.Term || other == nil || other.lost() || other.damaged {
+	if node.Role() != raft.Leader || node.Term() != m.Term || other == nil || other.lost() || other.damaged || n.aborted {
 		return
 	}
 	if last := endOf(node); !other.kept().holds(last) {

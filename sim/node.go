@@ -45,6 +45,7 @@ type Node struct {
 	tailMax  raft.Index // the most entries behind its commit index, ever
 	shadow   shadow
 	last     seen
+	aborted  bool               // a transfer, in the core's last turn
 	config0  raft.Configuration // active after the core's last turn
 	configAt raft.EntryID
 	clientUp bool // false: clients can't reach it
