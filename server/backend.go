@@ -16,6 +16,7 @@ import (
 	"github.com/holdfast-db/holdfast/server/replica"
 	"github.com/holdfast-db/holdfast/server/state"
 	"github.com/holdfast-db/holdfast/server/token"
+	"github.com/holdfast-db/holdfast/server/tracing"
 )
 
 // backend is the running member as the services see it. It turns their calls
@@ -26,6 +27,7 @@ type backend struct {
 	replica   *replica.Replica
 	driver    *driver
 	metrics   *metrics
+	tracer    *tracing.Tracer // nil: off
 	log       *slog.Logger
 	head      head
 	warden    *warden
@@ -106,6 +108,7 @@ func (b *backend) Propose(ctx context.Context, body state.Body) (*state.Result, 
 	began := time.Now()
 	b.metrics.pending.Add(1)
 	c := b.newCall(replica.Request{Kind: replica.Write, Body: encoded, Caller: api.CallerOf(ctx)})
+	b.tracer.Event(ctx, "Send raft proposal")
 	b.driver.boxes[replica.ToCore].submit(&c.request)
 	reply, err := c.wait(ctx)
 	b.metrics.pending.Add(-1)
@@ -114,6 +117,7 @@ func (b *backend) Propose(ctx context.Context, body state.Body) (*state.Result, 
 		b.metrics.proposalsFailed.Inc()
 		return nil, err
 	}
+	b.tracer.Event(ctx, "Receive raft result")
 	return reply.Result, nil
 }
 

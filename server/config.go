@@ -7,6 +7,7 @@ import (
 
 	"github.com/holdfast-db/holdfast/internal/disk"
 	"github.com/holdfast-db/holdfast/server/discovery"
+	"github.com/holdfast-db/holdfast/server/tracing"
 	"github.com/holdfast-db/holdfast/wal"
 )
 
@@ -158,6 +159,8 @@ type Config struct {
 	MemoryLock bool
 	// SocketReusePort lets other processes listen on the same ports.
 	SocketReusePort bool
+	// Tracing sends traces of requests to a collector.
+	Tracing tracing.Config
 	// EnablePprof serves /debug/pprof/ on the client URLs.
 	EnablePprof bool
 	// UnsafeNoFsync leaves syncing to the kernel: a power loss loses
@@ -215,6 +218,7 @@ func DefaultConfig() Config {
 		InitialClusterState:      "new",
 		InitialClusterToken:      DefaultToken,
 		Discovery:                discovery.DefaultConfig(),
+		Tracing:                  tracing.DefaultConfig(),
 		HeartbeatMS:              100,
 		ElectionMS:               1000,
 		ElectionTickAdvance:      true,

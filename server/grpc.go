@@ -29,7 +29,7 @@ const (
 func (b *backend) newGRPC(svc *api.Service) (*grpc.Server, *api.Guard) {
 	guard := api.NewGuard(b)
 	c := &b.settings.Config
-	s := grpc.NewServer(
+	s := grpc.NewServer(append(b.tracer.Options(),
 		grpc.Creds(handshaken{}),
 		grpc.ForceServerCodecV2(api.NewCodec()),
 		grpc.UnaryInterceptor(b.unary(guard)),
@@ -46,7 +46,7 @@ func (b *backend) newGRPC(svc *api.Service) (*grpc.Server, *api.Guard) {
 		grpc.NumStreamWorkers(grpcWorkers),
 		grpc.ConnectionTimeout(b.settings.handshakeTimeout()),
 		grpc.MaxHeaderListSize(uint32(b.settings.limits.headerBytes)),
-	)
+	)...)
 	api.Register(s, svc)
 	b.metrics.register(s)
 	return s, guard
@@ -54,12 +54,12 @@ func (b *backend) newGRPC(svc *api.Service) (*grpc.Server, *api.Guard) {
 
 // unary is what every unary request passes, over gRPC or the JSON gateway.
 func (b *backend) unary(guard *api.Guard) grpc.UnaryServerInterceptor {
-	return b.logUnary(b.metrics.unary(b.responses.Unary(guard.Unary)))
+	return b.logUnary(b.metrics.unary(b.responses.Unary(b.tracer.Unary(guard.Unary))))
 }
 
 // stream is what every stream passes.
 func (b *backend) stream(guard *api.Guard) grpc.StreamServerInterceptor {
-	return b.metrics.stream(b.responses.Stream(guard.Stream))
+	return b.metrics.stream(b.responses.Stream(b.tracer.Stream(guard.Stream)))
 }
 
 // errorText is an error's own words without gRPC's frame around them.

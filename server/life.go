@@ -19,6 +19,7 @@ import (
 const (
 	handoverTimeout = 700 * time.Millisecond
 	drainTimeout    = 300 * time.Millisecond
+	tracesTimeout   = 400 * time.Millisecond // for what the collector has yet to get
 )
 
 // httpIdle is how long an HTTP/1.1 connection may wait for its next request.
@@ -164,6 +165,7 @@ func (s *Server) handOver() {
 func (s *Server) teardown() {
 	close(s.backend.stopped) // streams and waiting requests end
 	s.stopClients()
+	s.stopTracing()
 	s.peerHTTP.close()
 	s.network.Close()
 	s.driver.halt()
@@ -188,6 +190,12 @@ func (s *Server) stopClients() {
 	s.http.Close()
 	s.monitors.Close()
 	s.splitter.close()
+}
+
+func (s *Server) stopTracing() {
+	ctx, cancel := context.WithTimeout(context.Background(), tracesTimeout)
+	defer cancel()
+	s.tracer.Stop(ctx)
 }
 
 // warnOpenDir tells of a data directory that others may look into: one that was

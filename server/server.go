@@ -21,6 +21,7 @@ import (
 	"github.com/holdfast-db/holdfast/raft"
 	"github.com/holdfast-db/holdfast/server/api"
 	"github.com/holdfast-db/holdfast/server/replica"
+	"github.com/holdfast-db/holdfast/server/tracing"
 	"github.com/holdfast-db/holdfast/transport"
 	"github.com/holdfast-db/holdfast/transport/tcp"
 	"github.com/holdfast-db/holdfast/wal"
@@ -33,6 +34,7 @@ type Server struct {
 	log      *slog.Logger
 	closeLog func() error
 	metrics  *metrics
+	tracer   *tracing.Tracer // nil: off
 	replica  *replica.Replica
 	driver   *driver
 	backend  *backend
@@ -121,6 +123,10 @@ func (s *Server) open() (err error) {
 			}
 		}
 	}()
+	if s.tracer, err = tracing.Start(s.settings.Tracing, s.log); err != nil {
+		return err
+	}
+	opened = append(opened, s.stopTracing)
 	if err := s.openReplica(); err != nil {
 		return err
 	}
@@ -171,7 +177,7 @@ func (s *Server) listenSecure(urls []*url.URL, source *tlsconf.Source) (out []ne
 func (s *Server) wire() {
 	s.driver = newDriver(s.replica, s.log, s.metrics)
 	s.backend = &backend{
-		settings: s.settings, replica: s.replica, driver: s.driver, metrics: s.metrics, log: s.log,
+		settings: s.settings, replica: s.replica, driver: s.driver, metrics: s.metrics, tracer: s.tracer, log: s.log,
 		warden: s.warden, stopped: make(chan struct{}), removed: s.leave, backups: make(chan struct{}, 1),
 		responses: api.NewResponses(int64(s.settings.ResponseMemoryBytes), s.settings.limits.responseBytes, s.settings.requestTimeout()),
 	}

@@ -109,7 +109,7 @@ func (s *settings) checkLimits() error {
 	case s.Name == "":
 		return errors.New("--name must not be empty")
 	}
-	return nil
+	return s.Tracing.Check()
 }
 
 func (s *settings) parseURLs() (err error) {

@@ -34,6 +34,7 @@ const (
 	grpcweb    = "github.com/grpc-ecosystem/grpc-gateway/v2/..."
 	bbolt      = "go.etcd.io/bbolt"
 	rapid      = "pgregory.net/rapid"
+	otel       = "go.opentelemetry.io/..."
 	xnet       = "golang.org/x/net/..." // pages of traces, as etcd has them
 )
 
@@ -61,7 +62,8 @@ var rules = map[string]rule{
 	"server/api": {[]string{"raft", "mvcc", "server/auth", "server/state", "server/token", "server/api/v3lockpb", "server/api/v3electionpb", bcrypt, "server/replica", etcdAPI, grpc, protobuf},
 		"etcd's protobufs stop here"},
 	"server/discovery": {[]string{etcdClient, grpc, zap}, "a client of another cluster; of this one it knows nothing"},
-	"server": {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "transport/tcp", "server/auth", "server/state", "server/token", "server/replica", "server/api", "server/gateway", "server/interchange", "server/discovery",
+	"server/tracing":   {[]string{etcdAPI, grpc, otel}, "sends what it is told of; of requests it knows the messages only"},
+	"server": {[]string{"raft", "wal", "snapshot", "mvcc", "transport", "transport/tcp", "server/auth", "server/state", "server/token", "server/replica", "server/api", "server/gateway", "server/interchange", "server/discovery", "server/tracing",
 		"internal/disk", "internal/disk/testdisk", "internal/clock", "internal/oneport", "internal/pki", "internal/tlsconf", etcdAPI, grpc, protobuf, prometheus, xsys, xnet, lumberjack}, "the driver: everything but the command line"},
 	"server/grpcproxy": {[]string{"server/api/v3lockpb", "server/api/v3electionpb", "internal/oneport", "internal/pki", "internal/tlsconf", etcdAPI, etcdClient, grpc, protobuf, prometheus, zap},
 		"a client of the members and a server for clients, but of no member: it could stand before any etcd"},

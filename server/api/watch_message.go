@@ -20,6 +20,11 @@ type WatchMessage struct {
 // Events is how many the message carries.
 func (m *WatchMessage) Events() int { return len(m.response.Events) }
 
+// About tells which watch the message is for, and whether that begins or ends.
+func (m *WatchMessage) About() (id int64, created, canceled bool) {
+	return int64(m.response.ID), m.response.Created, m.response.Canceled
+}
+
 // Append appends the message's protobuf encoding:
 //
 //	1 header {1 cluster 2 member 3 revision 4 term}  2 watch_id  3 created

@@ -61,7 +61,7 @@ func Table() []Group {
 		{"Auth", auth()},
 		{"Profiling and Monitoring", monitoring()},
 		{"Logging", logging()},
-		{"Distributed tracing", tracing()},
+		{"Distributed tracing", distributedTracing()},
 		{"Features", features()},
 		{"Unsafe feature", unsafeFeatures()},
 		{Ours, ours()},

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/holdfast-db/holdfast/server"
+	"github.com/holdfast-db/holdfast/server/tracing"
 )
 
 // parse reads a command line, variables and a file's text ("" for none), all
@@ -81,6 +82,10 @@ func TestParse(t *testing.T) {
 				d := &c.Discovery
 				d.Token, d.Endpoints, d.User, d.Password, d.InsecureTransport, d.RequestTimeout, d.CACert = "t", "a:1,b:1", "u", "p", false, 7*time.Second, "ca"
 			}},
+		{"tracing", "--enable-distributed-tracing --distributed-tracing-sampling-rate 100", "ETCD_DISTRIBUTED_TRACING_INSTANCE_ID=i ETCD_DISTRIBUTED_TRACING_ADDRESS=c:1",
+			"distributed-tracing-service-name: s\ndistributed-tracing-address: d:1\n", func(c *server.Config) {
+				c.Tracing = tracing.Config{Enabled: true, Address: "c:1", ServiceName: "s", InstanceID: "i", SamplingRate: 100}
+			}},
 		{"list", "", "", "cipher-suites: [A, B]", func(c *server.Config) { c.CipherSuites = "A,B" }},
 		{"TLS in a file", "", "", "client-transport-security: {cert-file: c, allowed-hostname: [a, b]}\npeer-transport-security: {auto-tls: true}\n", func(c *server.Config) {
 			c.ClientTLS.CertFile, c.ClientTLS.AllowedHostname, c.PeerTLS.Auto = "c", "a,b", true
@@ -135,7 +140,7 @@ func TestParseErrors(t *testing.T) {
 		{"--feature-gates AllAlpha", "", "", "missing bool value for AllAlpha"},
 		{"--feature-gates AllAlpha=x", "", "", `invalid value of AllAlpha=x, err: strconv.ParseBool: parsing "x": invalid syntax`},
 		{"--discovery=/x", "", "", "--discovery: v2 discovery is gone from etcd, too; use --discovery-token and --discovery-endpoints"},
-		{"--enable-distributed-tracing", "", "", "--enable-distributed-tracing: no traces are sent; how long requests take is in /metrics"},
+		{"--distributed-tracing-sampling-rate x", "", "", `invalid value "x" for flag -distributed-tracing-sampling-rate: parse error`},
 		{"--discovery-fallback proxy", "", "", `v2 proxy is deprecated, and --discovery-fallback can't be configured as "proxy"`},
 		{"", "ETCD_HEARTBEAT_INTERVAL=x", "", `invalid value "x" for ETCD_HEARTBEAT_INTERVAL: parse error`},
 		{"", "ETCD_MAX_CONCURRENT_STREAMS=4294967296", "", `invalid value "4294967296" for ETCD_MAX_CONCURRENT_STREAMS: value out of range`},

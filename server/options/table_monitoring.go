@@ -33,13 +33,17 @@ func logging() []Option {
 	}
 }
 
-func tracing() []Option {
-	const why = "no traces are sent; how long requests take is in /metrics, slow ones are logged (--warning-unary-request-duration)"
+func distributedTracing() []Option {
 	return []Option{
-		{Name: "enable-distributed-tracing", Class: Refused, Why: why, Help: "Send traces of requests.", bind: truth(nowhere(false))},
-		{Name: "distributed-tracing-address", Class: Inert, Why: why, Help: "Collector of traces.", bind: text(nowhere("localhost:4317"))},
-		{Name: "distributed-tracing-service-name", Class: Inert, Why: why, Help: "The service's name in traces.", bind: text(nowhere("etcd"))},
-		{Name: "distributed-tracing-instance-id", Class: Inert, Why: why, Help: "This member's name in traces.", bind: text(nowhere(""))},
-		{Name: "distributed-tracing-sampling-rate", Class: Inert, Why: why, Help: "Traces per million requests.", bind: integer(nowhere(0))},
+		{Name: "enable-distributed-tracing", Help: "Send traces of requests to an OpenTelemetry collector (OTLP over gRPC, without TLS). Keys are in them, values are not.",
+			bind: truth(func(c *server.Config) *bool { return &c.Tracing.Enabled })},
+		{Name: "distributed-tracing-address", Help: "Host and port of the collector.",
+			bind: text(func(c *server.Config) *string { return &c.Tracing.Address })},
+		{Name: "distributed-tracing-service-name", Help: "The service's name in traces, the same on all members.",
+			bind: text(func(c *server.Config) *string { return &c.Tracing.ServiceName })},
+		{Name: "distributed-tracing-instance-id", Help: "This member's name in traces, on no two members the same.",
+			bind: text(func(c *server.Config) *string { return &c.Tracing.InstanceID })},
+		{Name: "distributed-tracing-sampling-rate", Help: "How many of a million requests are traced whose callers don't say; 0 for none of them.",
+			bind: integer(func(c *server.Config) *int { return &c.Tracing.SamplingRate })},
 	}
 }
