@@ -65,7 +65,20 @@ func (r *row) asYAML() string {
 		return text
 	}
 	quoted, _ := json.Marshal(text) // a text always marshals
-	return string(quoted)
+	return escapeControls(string(quoted))
+}
+
+// escapeControls writes characters as YAML wants them that JSON takes as they are.
+func escapeControls(quoted string) string {
+	var b strings.Builder
+	for _, r := range quoted {
+		if r >= 0x7f && r < 0xa0 || r == 0xfeff || r == 0xfffe || r == 0xffff {
+			fmt.Fprintf(&b, "\\u%04x", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 // isBare tells whether values are numbers or truth values, which need no quotes.
