@@ -93,7 +93,7 @@ func TestDescribeTxn(t *testing.T) {
 		name, about := describe(tt.r)
 		var got []string
 		for _, a := range about[1:] {
-			got = append(got, a.Value.Emit())
+			got = append(got, a.Value.String())
 		}
 		if name != "txn" || strings.Join(got, " ") != tt.want {
 			t.Errorf("%v: %s %q, want %q", tt.r, name, strings.Join(got, " "), tt.want)
@@ -127,7 +127,7 @@ func FuzzDescribe(f *testing.F) {
 			t.Fatalf("%v: %s %v", r, name, about)
 		}
 		if slices.ContainsFunc(about, func(a attribute.KeyValue) bool {
-			text := a.Value.Emit()
+			text := a.Value.String()
 			return !utf8.ValidString(text) || len(text) > 3*textBytesMax // a wrong byte becomes three
 		}) {
 			t.Fatalf("%v: %v", r, about)
