@@ -74,6 +74,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 //  1. first = prev index + 1, last = prev index + number of entries.
 //  2. commit ≤ last, except in a repair.
 //  3. synced is before the batch itself; in an open it is in an older segment.
+//  4. The number of the block behind the batch is one (32 bits).
 type header struct {
 	kind, carried Kind
 	pos           Pos
@@ -196,6 +197,8 @@ func (h *header) valid() bool {
 	case effect == KindReset && h.rows == 0 || effect == KindMark && h.rows != 0:
 		return false
 	case h.payloadBytes > batchBytesMax || uint64(h.payloadBytes) < tableBytes(h.rows):
+		return false
+	case h.end().Block <= h.pos.Block:
 		return false
 	case h.prev.Index+raft.Index(h.entries()) != h.last.Index || h.last.Index < h.prev.Index:
 		return false
