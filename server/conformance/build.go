@@ -43,11 +43,15 @@ func (s *suite) build() error {
 	if s.etcd {
 		server = []string{"build", "-o", s.path("bin", "etcd"), "go.etcd.io/etcd/server/v3"}
 	}
+	tags := "e2e"
+	if s.proxy {
+		tags += ",cluster_proxy"
+	}
 	for _, args := range [][]string{
 		server,
 		{"build", "-o", s.path("bin", "etcdctl"), "go.etcd.io/etcd/etcdctl/v3"},
 		{"build", "-o", s.path("bin", "etcdutl"), "go.etcd.io/etcd/etcdutl/v3"},
-		{"test", "-c", "-tags", "e2e", "-o", s.binary(), suitePackages + s.suite},
+		{"test", "-c", "-tags", tags, "-o", s.binary(), suitePackages + s.suite},
 	} {
 		if _, err := run("go", args...); err != nil {
 			return err

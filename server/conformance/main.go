@@ -17,6 +17,7 @@ type options struct {
 	run     string        // top-level tests to run
 	minimal bool          // the suite's own smaller matrix
 	etcd    bool          // judge etcd itself
+	proxy   bool          // clients reach each member through a grpc-proxy
 	timeout time.Duration // of one top-level test
 	verbose bool
 	logs    string // where the output of failed tests is kept
@@ -29,6 +30,7 @@ func main() {
 	flag.StringVar(&o.run, "run", ".", "top-level tests to run, a regular expression")
 	flag.BoolVar(&o.minimal, "minimal", false, "the suite's smaller matrix: no TLS on one member, TLS on three")
 	flag.BoolVar(&o.etcd, "etcd", false, "run etcd itself instead of Holdfast")
+	flag.BoolVar(&o.proxy, "proxy", false, "put a grpc-proxy before each member (the suite's tag cluster_proxy)")
 	flag.DurationVar(&o.timeout, "timeout", 5*time.Minute, "time for one top-level test")
 	flag.BoolVar(&o.verbose, "v", false, "print each case")
 	flag.StringVar(&o.logs, "logs", "", "directory for the output of failed tests (default: DIR/logs)")

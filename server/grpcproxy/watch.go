@@ -1,7 +1,6 @@
 package grpcproxy
 
 import (
-	"context"
 	"errors"
 	"io"
 	"time"
@@ -10,7 +9,6 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 )
 
@@ -146,30 +144,9 @@ func (s *watchStream) cancel(id int64) {
 
 // askProgress has the client told, by one response for the whole stream, up to
 // which revision it has everything. The members say so of each ride, behind the
-// events that it is about.
+// events that it is about. Without watchers there is nothing to say.
 func (s *watchStream) askProgress() {
 	if s.ask() {
 		s.hub.askProgress(s.caller)
-		return
 	}
-	header, err := s.hub.progressOf(s.ctx, s.caller)
-	if err == nil {
-		s.push(&pb.WatchResponse{Header: header, WatchId: noWatch})
-	}
-}
-
-// progressOf asks a member directly, for a client that watches nothing.
-func (h *watchHub) progressOf(ctx context.Context, c caller) (*pb.ResponseHeader, error) {
-	ctx, cancel := context.WithTimeout(metadata.NewOutgoingContext(ctx, c.header()), 5*time.Second)
-	defer cancel()
-	stream, err := h.client.Watch(ctx)
-	if err != nil {
-		return nil, err
-	}
-	err = stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_ProgressRequest{ProgressRequest: &pb.WatchProgressRequest{}}})
-	if err != nil {
-		return nil, err
-	}
-	resp, err := stream.Recv()
-	return resp.GetHeader(), err
 }

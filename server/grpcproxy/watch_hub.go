@@ -96,16 +96,15 @@ func (h *watchHub) drop(t *trunk) {
 	}
 }
 
-// askProgress asks the members how far a caller's watchers are; false: he has none.
-func (h *watchHub) askProgress(c caller) bool {
+// askProgress asks the members how far a caller's watchers are.
+func (h *watchHub) askProgress(c caller) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t := h.trunks[c]
 	if t == nil {
-		return false
+		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.line.send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_ProgressRequest{ProgressRequest: &pb.WatchProgressRequest{}}})
-	return true
 }
