@@ -8,6 +8,7 @@
 //	make conformance CONFORMANCE='-suite e2e'         # that of the process: flags, TLS, HTTP, logs, files
 //	make conformance CONFORMANCE='-run TestKV -v'     # some of it
 //	make conformance CONFORMANCE='-etcd'              # etcd itself, to compare
+//	make conformance CONFORMANCE='-proxy'             # clients reach each member through a grpc-proxy
 //
 // The client suite (tests/common) is the measure: it asks what any client may
 // ask. The other one (tests/e2e) asks about etcd as a program, its bolt file and

@@ -50,6 +50,9 @@ func conform(o options) error {
 	if !ok {
 		return fmt.Errorf("-suite must be common or e2e (set to %q)", o.suite)
 	}
+	if o.proxy {
+		text += "\n" + knownProxy
+	}
 	known, err := readKnown(text)
 	if err != nil {
 		return err

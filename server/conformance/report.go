@@ -18,6 +18,9 @@ var knownCommon string
 //go:embed known_e2e.txt
 var knownE2E string
 
+//go:embed known_proxy.txt
+var knownProxy string
+
 // knownTexts are the known differences, by suite.
 var knownTexts = map[string]string{"common": knownCommon, "e2e": knownE2E}
 
