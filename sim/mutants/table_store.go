@@ -28,7 +28,7 @@ var storeMutants = []mutant{
 	}},
 	{id: "59b", name: "the least TTL of a lease is each member's own setting", edits: []edit{
 		{"server/state/state.go", "type State struct {\n", "type State struct {\n	LeastTTL int64\n"},
-		{"server/state/lease.go", "	s.setLease(Lease{ID: q.ID, TTL: q.TTL})\n	return q, nil", "	s.setLease(Lease{ID: q.ID, TTL: max(q.TTL, s.LeastTTL)})\n	return q, nil"},
+		{"server/state/lease.go", "	s.setLease(Lease{ID: q.ID, TTL: q.TTL, Since: s.applied})\n	return q, nil", "	s.setLease(Lease{ID: q.ID, TTL: max(q.TTL, s.LeastTTL), Since: s.applied})\n	return q, nil"},
 		{"server/replica/apply.go", "		err = a.state.Apply(uint64(e.Index)", "		a.state.LeastTTL = int64(a.origin.Member)\n		err = a.state.Apply(uint64(e.Index)"},
 	}},
 	{id: "70", name: "the CRC of a frame is not compared", edits: []edit{
