@@ -206,9 +206,13 @@ func disturb(h *history, rng *rand.Rand, stop <-chan struct{}) {
 		case <-time.After(time.Duration(rng.IntN(300)) * time.Microsecond):
 		}
 		h.change(func() {
-			h.keys = append(h.keys, fmt.Sprintf("k%d", rng.IntN(3)))
-			if rng.IntN(60) == 0 {
-				h.epoch++
+			for range 1 + rng.IntN(8) {
+				h.keys = append(h.keys, fmt.Sprintf("k%d", rng.IntN(3)))
+			}
+		})
+		h.change(func() {
+			if rng.IntN(40) == 0 {
+				h.epoch++ // most likely with events that were not delivered
 			}
 		})
 	}
@@ -221,6 +225,12 @@ func visit(t *testing.T, hub *watchHub, h *history, rng *rand.Rand) {
 	c := &clientStream{ctx: ctx, requests: make(chan *pb.WatchRequest), answers: make(chan *pb.WatchResponse)}
 	done := make(chan error, 1)
 	go func() { done <- watchServer{hub: hub}.Watch(c) }()
+	if rng.IntN(3) == 0 { // one that goes before it has its answer
+		c.requests <- &pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: &pb.WatchCreateRequest{Key: []byte("k0")}}}
+		cancel()
+		<-done
+		return
+	}
 	next, keys, left := map[int64]int64{}, map[int64]string{}, map[int64]int{}
 	for range 2 {
 		key, start := fmt.Sprintf("k%d", rng.IntN(3)), int64(0)
@@ -315,5 +325,36 @@ func TestWhatEndsStreams(t *testing.T) {
 		}
 		cancel()
 		<-done
+	}
+}
+
+// TestProgressOfAll: the answer waits for the watchers that the client has asked for meanwhile, and for nobody who is
+// gone; it is the lowest revision.
+func TestProgressOfAll(t *testing.T) {
+	s := newWatchStream(newHub(t, newHistory()), t.Context())
+	riders := make([]*rider, 4)
+	for i := range riders {
+		riders[i] = newRider(s, &pb.WatchCreateRequest{Key: []byte("k")})
+	}
+	at := func(revision int64) *pb.ResponseHeader { return &pb.ResponseHeader{Revision: revision} }
+	s.enlist(riders[0], 0)
+	s.enlist(riders[1], 0)
+	if !s.ask() {
+		t.Fatal("there are watchers")
+	}
+	s.enlist(riders[2], 0)
+	s.progressed(riders[0], at(9))
+	s.progressed(riders[1], at(7))
+	if items, _, _ := s.take(); len(items) != 0 {
+		t.Errorf("%v, and one of the watchers has not been heard of", items)
+	}
+	s.enlist(riders[3], 0)
+	s.forget(riders[3])
+	s.progressed(riders[2], at(8))
+	if items, _, _ := s.take(); len(items) != 1 || items[0].WatchId != noWatch || items[0].Header.Revision != 7 {
+		t.Errorf("%v", items)
+	}
+	if s.asking() {
+		t.Error("it was answered")
 	}
 }

@@ -206,23 +206,24 @@ func TestFragments(t *testing.T) {
 	_, through, direct := behind(t)
 	ctx := soon(t)
 	parts, whole := rawStream(t, through), rawStream(t, through)
-	create(t, parts, &pb.WatchCreateRequest{Key: []byte("a"), RangeEnd: []byte("b"), Fragment: true})
-	create(t, whole, &pb.WatchCreateRequest{Key: []byte("a"), RangeEnd: []byte("b")})
+	create(t, parts, &pb.WatchCreateRequest{Key: []byte("a"), RangeEnd: []byte("b"), Fragment: true, PrevKv: true})
+	create(t, whole, &pb.WatchCreateRequest{Key: []byte("a"), RangeEnd: []byte("b"), PrevKv: true})
 	value := strings.Repeat("v", 700<<10)
-	must(direct.Txn(ctx).Then(clientv3.OpPut("a1", value), clientv3.OpPut("a2", value)).Commit())(t)
-	must(direct.Put(ctx, "a3", value))(t)
-	must(direct.Put(ctx, "a4", value, clientv3.WithPrevKV()))(t)
-	events := 0
-	for events < 4 {
-		r := must(parts.Recv())(t)
-		events += len(r.Events)
+	for range 2 {
+		must(direct.Txn(ctx).Then(clientv3.OpPut("a1", value), clientv3.OpPut("a2", value)).Commit())(t)
 	}
-	for events = 0; events < 4; {
-		r := must(whole.Recv())(t)
-		if r.Fragment {
-			t.Error("a part, for somebody who doesn't take parts")
+	var got []string // events with previous values are 1.4 MiB each
+	for range 3 {
+		r := must(parts.Recv())(t)
+		got = append(got, fmt.Sprintf("%d %t", len(r.Events), r.Fragment))
+	}
+	if want := "2 false, 1 true, 1 false"; strings.Join(got, ", ") != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	for range 2 {
+		if r := must(whole.Recv())(t); r.Fragment || len(r.Events) != 2 {
+			t.Errorf("%d events, in parts: %t", len(r.Events), r.Fragment)
 		}
-		events += len(r.Events)
 	}
 }
 
