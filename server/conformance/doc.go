@@ -43,6 +43,12 @@
 // (etcd-last-release is not there), and those that want failpoints in the binary
 // (gofail) or build tags.
 //
+// The client suite with -proxy -minimal, the same day: 414 leaf cases, 327 passed,
+// 67 left out by the suite, 20 of TestAuthority failed, which fail with etcd's proxy
+// as well (known_proxy.txt). Of the suite of the process with -proxy, in two groups
+// (etcdctl's commands, users, TLS, gateway, grpc-proxy; the second with -minimal):
+// 149 leaf cases, 145 passed, 4 left out by the suite.
+//
 // A module of its own keeps etcd's server and its dependencies out of what users
 // of Holdfast download.
 package main
