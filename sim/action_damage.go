@@ -19,6 +19,7 @@ var damageVerbs = []verb{
 		"a block of the second member's log lands on a block of the first one's (they may be the same): a write that went astray"},
 	{"lose", []param{pWho, pWord(false, lostFiles...), pCount("pick")}, doLose, "a file of the member is gone"},
 	{"shorten", []param{pWho, pWord(false, lostFiles...), pCount("pick")}, doShorten, "a file of the member loses its end"},
+	{"curtail", []param{pWho, pCount("pick")}, doCurtail, "the newest segment of the member's log ends where one of its last batches begins"},
 	{"losewrite", []param{pWho, pPart, pErrors}, doLoseWrite, "a write is acknowledged and synced, and the old content stays"},
 	{"misread", []param{pWho, pPart, pErrors, pFor}, doMisread, "reads return what lies a block further on"},
 	{"wipe", []param{pWho, pFor}, doWipe, "the member loses its disk and starts with an empty one under its old name"},
@@ -170,6 +171,26 @@ func doShorten(w *World, a *Action) bool {
 	}
 	name, keep := n.victim(a.Word, a.Count)
 	if name == "" || keep == 0 || n.fs.Cut(name, w.diskDraw.between(0, keep-1)) != nil {
+		return false
+	}
+	n.spoil()
+	return true
+}
+
+// doCurtail: the segment's header tells that there was more.
+func doCurtail(w *World, a *Action) bool {
+	n := w.damageable(a)
+	if n == nil {
+		return false
+	}
+	spots := n.logSpots("header")
+	if len(spots) == 0 {
+		return false
+	}
+	last := spots[len(spots)-1].file
+	spots = slices.DeleteFunc(spots, func(s spot) bool { return s.file != last })
+	at := spots[max(0, len(spots)-1-int(a.Count))]
+	if n.fs.Cut(at.file, at.off) != nil {
 		return false
 	}
 	n.spoil()

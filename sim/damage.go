@@ -45,9 +45,12 @@ func (n *Node) superSpots() []spot {
 }
 
 // proven is the log's files with the position up to which it was durable, or
-// false if it can't be looked at.
+// false if it can't be looked at. What the page cache holds proves nothing: the
+// power may go next.
 func (n *Node) proven() (*disk.Mem, wal.Report, bool) {
 	fs := n.fs.Clone() // looking is no operation of the machine's
+	fs.Kill()
+	fs = fs.Crash(n.w.diskDraw.Rand, disk.CrashOptions{DropAll: true})
 	report, err := wal.Verify(fs, dataDir)
 	return fs, report, err == nil && report.OK()
 }

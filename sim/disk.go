@@ -117,7 +117,9 @@ func (n *Node) inject(op disk.Op) disk.Fault {
 			return f
 		}
 	}
-	d.unproven = d.unproven.after(op)
+	if n.up {
+		d.unproven = d.unproven.after(op) // a start that finds nothing lost proves nothing
+	}
 	return disk.Fault{}
 }
 

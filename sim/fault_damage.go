@@ -96,10 +96,21 @@ func (f *faultPlanner) sound(a Action) bool {
 
 func (f *faultPlanner) bitRot() bool {
 	n := f.patient()
-	return n != nil && f.w.perform(Action{
+	if n == nil {
+		return false
+	}
+	a := Action{
 		Verb: "rot", Who: is(n.id), Word: rotClasses[f.d.IntN(len(rotClasses))],
 		How: pick(f.d, "bit", "zeros", "garbage", "block"), Count: f.d.Int64N(1000),
-	})
+	}
+	if f.d.percent(50) {
+		a.Count = f.newest(n, a.Word)
+	}
+	if !f.w.perform(a) {
+		return false
+	}
+	f.atOnce(n)
+	return true
 }
 
 func (f *faultPlanner) misplace() bool {
@@ -116,17 +127,30 @@ func (f *faultPlanner) misplace() bool {
 
 func (f *faultPlanner) loseFile() bool { return f.hurtFile("lose") }
 
-func (f *faultPlanner) shortenFile() bool { return f.hurtFile("shorten") }
+func (f *faultPlanner) shortenFile() bool {
+	if n := f.patient(); n != nil && f.d.percent(40) && f.w.perform(Action{Verb: "curtail", Who: is(n.id), Count: f.d.Int64N(4)}) {
+		f.atOnce(n)
+		return true
+	}
+	return f.hurtFile("shorten")
+}
 
 func (f *faultPlanner) hurtFile(verb string) bool {
 	n := f.patient()
-	return n != nil && f.w.perform(Action{
+	if n == nil || !f.w.perform(Action{
 		Verb: verb, Who: is(n.id), Word: pick(f.d, "segment", "segment", "super", "snapshot"), Count: f.d.Int64N(1000),
-	})
+	}) {
+		return false
+	}
+	f.atOnce(n)
+	return true
 }
 
 func (f *faultPlanner) loseWrite() bool {
 	n := f.patient()
+	if n != nil && f.d.percent(60) {
+		return f.loseLogWrite(n)
+	}
 	return n != nil && f.w.perform(Action{
 		Verb: "losewrite", Who: is(n.id),
 		Disk: DiskErrors{Part: pick(f.d, ".wal", ".wal", "super", "snap", ".new"), After: f.d.Int64N(10)},
