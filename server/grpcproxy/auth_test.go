@@ -76,7 +76,7 @@ func TestOneLeaseDoesNotEndTheOthers(t *testing.T) {
 	if _, err := alice.KeepAliveOnce(ctx, foreign); err != rpctypes.ErrPermissionDenied {
 		t.Fatalf("a lease on a key that alice may not write: %v", err)
 	}
-	for deadline := time.After(4 * time.Second); ; {
+	for deadline := time.After(3 * time.Second); ; {
 		select {
 		case r, ok := <-ch:
 			if !ok || r.TTL != 2 {

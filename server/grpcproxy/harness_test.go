@@ -41,6 +41,7 @@ func startMember(t *testing.T, edit ...func(*server.Config)) string {
 	c.ListenClientURLs, c.AdvertiseClientURLs = urls[0], urls[0]
 	c.ListenPeerURLs, c.InitialAdvertisePeerURLs = urls[1], urls[1]
 	c.Logger = slog.New(slog.DiscardHandler)
+	c.BcryptCost = 4 // the lowest: nothing here is about guessing
 	for _, f := range edit {
 		f(&c)
 	}

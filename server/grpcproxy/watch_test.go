@@ -235,7 +235,7 @@ func TestSlowWatcher(t *testing.T) {
 	create(t, slow, &pb.WatchCreateRequest{Key: []byte("a")})
 	fast := watch(t, through, "a")
 	value := strings.Repeat("v", 512<<10)
-	const puts = 60 // 30 MiB: more than a stream's queue and gRPC's windows hold
+	const puts = 44 // 22 MiB: more than a stream's queue and gRPC's windows hold
 	for i := range puts {
 		must(direct.Put(ctx, "a", fmt.Sprintf("%d %s", i, value)))(t)
 		if r := fast.next(); len(r.Events) != 1 {
