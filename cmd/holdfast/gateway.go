@@ -116,6 +116,7 @@ func (f *gatewayFlags) start(ctx context.Context, log *slog.Logger) error {
 		return exitWith(exitConfig, err)
 	}
 	proxy := &tcpproxy.Proxy{Listener: l, Endpoints: endpoints, RetryDelay: f.retryDelay, Log: log}
+	notifyReady(log) // what comes before Run waits in the listener's backlog
 	err = proxy.Run(ctx)
 	log.Info("stopped the gateway", "address", f.listen)
 	return err

@@ -152,6 +152,7 @@ func (f *grpcProxyFlags) start(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return exitWith(exitConfig, err)
 	}
+	notifyReady(log)
 	select {
 	case <-ctx.Done():
 	case err = <-p.Failed():

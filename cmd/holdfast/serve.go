@@ -89,15 +89,25 @@ func serve(cfg server.Config) error {
 		return exitWith(code, err)
 	}
 	adoptLog(s.Logger())
-	select {
-	case got := <-signals:
-		s.Logger().Info("stopping", "signal", got.String())
-		err = s.Stop()
-	case <-s.Stopped():
-		err = s.Err()
-	}
-	if err != nil {
+	if err := attend(s, signals); err != nil {
 		return exitWith(serverCode(err), fmt.Errorf("the member stopped: %w", err))
 	}
 	return nil
+}
+
+// attend waits for the end of a member.
+func attend(s *server.Server, signals <-chan os.Signal) error {
+	ready := s.Ready()
+	for {
+		select {
+		case <-ready:
+			notifyReady(s.Logger())
+			ready = nil
+		case got := <-signals:
+			s.Logger().Info("stopping", "signal", got.String())
+			return s.Stop()
+		case <-s.Stopped():
+			return s.Err()
+		}
+	}
 }
