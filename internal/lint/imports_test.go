@@ -34,6 +34,7 @@ const (
 	grpcweb    = "github.com/grpc-ecosystem/grpc-gateway/v2/..."
 	bbolt      = "go.etcd.io/bbolt"
 	rapid      = "pgregory.net/rapid"
+	systemd    = "github.com/coreos/go-systemd/v22/daemon"
 	otel       = "go.opentelemetry.io/..."
 	xnet       = "golang.org/x/net/..." // pages of traces, as etcd has them
 )
@@ -76,7 +77,7 @@ var rules = map[string]rule{
 		"internal/disk", "internal/clock", xxhash}, "the other driver of the same Replica: no real socket, no gRPC"},
 	"sim/report": {[]string{"sim"}, "draws what the simulator has recorded, and runs nothing"},
 	"cmd/holdfast": {[]string{"raft", "wal", "snapshot", "mvcc", "server", "server/api", "server/options", "server/tcpproxy", "server/grpcproxy", "server/state", "server/replica", "sim", "sim/report", "linearizability",
-		"internal/disk", "internal/proc", "internal/pki", "internal/srv", "internal/torture", etcdAPI, etcdClient, grpc, zap, cobra, xsys}, "puts parts together and explains them; nobody imports it"},
+		"internal/disk", "internal/proc", "internal/pki", "internal/srv", "internal/torture", etcdAPI, etcdClient, grpc, zap, cobra, xsys, systemd}, "puts parts together and explains them; nobody imports it"},
 	"internal/proc":    {nil, "starts processes; what they are is a parameter"},
 	"internal/clients": {nil, "only tests, from outside"},
 	"internal/torture": {[]string{"internal/proc", "internal/pki", "linearizability", etcdAPI, etcdClient, grpc}, "sees the server from outside only, so that it can judge any"},
