@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/holdfast-db/holdfast/internal/disk"
@@ -230,14 +231,34 @@ func (n *Node) gaveUp(err error) {
 	}
 	n.w.count.add("stops for a disk error")
 	n.w.trace.line(n.w.now, whatCrash, uint8(n.id), "stops: %v", err)
-	synced := len(n.disk.poisoned) > 0
+	synced, super := len(n.disk.poisoned) > 0, n.disk.poisoned[path.Join(dataDir, "super")]
 	n.kill()
 	n.w.faults.tellClosed(n)
+	if super && n.w.diskDraw.percent(70) {
+		n.restartDoomed()
+		return
+	}
 	n.w.faults.restartLater(n)
 	if synced && n.w.diskDraw.percent(30) {
 		n.w.count.add("power losses after a failed sync")
 		n.powerLoss()
 	}
+}
+
+// restartDoomed starts a process that finds in the page cache what super's failed
+// sync didn't bring to the disk, and loses the power when it writes super itself:
+// of the versions that are torn and those that are gone one must be left.
+func (n *Node) restartDoomed() {
+	life, reactions := n.life, n.w.reactions
+	n.w.at(max(1, reactions.around(n.w.plan.OutageMean)), whatStart, uint8(n.id), func() {
+		if n.life != life || n.up || n.removed || n.broken {
+			return
+		}
+		n.w.count.add("power losses inside super")
+		n.outage, n.tears, n.cutShort = max(1, reactions.around(n.w.plan.OutageMean)), true, nil
+		n.stopWhen(disk.FailOn(disk.OpSync, "super", 1+reactions.IntN(4), disk.Times, disk.ErrStopped))
+		n.start()
+	})
 }
 
 // startFailed is for a process that did not come up.

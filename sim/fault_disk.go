@@ -39,7 +39,7 @@ func (f *faultPlanner) syncError() bool {
 		return false
 	}
 	return f.w.perform(Action{Verb: "fsyncfail", Who: is(n.id), For: f.outage(), Disk: DiskErrors{
-		Part:  pick(f.d, "", ".wal", ".wal", "super", ".part", ".tmp"),
+		Part:  pick(f.d, "", ".wal", ".wal", "super", "super", ".part", ".tmp"),
 		After: f.d.Int64N(4), Times: pick[int64](f.d, 1, 1, 2),
 	}})
 }

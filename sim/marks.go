@@ -49,7 +49,7 @@ var marks = []string{
 	// Disks.
 	"disk errors read", "disk errors write", "disk errors sync", "disk errors open", "disk errors create", "disk errors rename",
 	"disk errors list", "disk errors remove", "disk errors syncdir", "disk errors allocate", "disk lies read", "disk lies write",
-	"disk stalls", "syncs that never return", "power losses after a failed sync", "starts refused by the disk",
+	"disk stalls", "syncs that never return", "power losses after a failed sync", "power losses inside super", "starts refused by the disk",
 	"stops for a disk error", "damage tolerated at a start", "members stopped for damage", "damaged members replaced",
 	"disks wiped", "disks exchanged for an older copy", "members stopped for an old disk", "snapshot streams broken by a disk", CountBeyond,
 	"refused: corrupt log", "refused: no super", "refused: no usable snapshot",

@@ -41,6 +41,7 @@ type Node struct {
 	jobs   []*running
 	disk   diskState
 	outage int64 // after a stop inside a disk operation, µs; 0: until somebody starts it
+	tears  bool  // the next power loss tears all that was not synced
 
 	tailMax  raft.Index // the most entries behind its commit index, ever
 	shadow   shadow
@@ -183,7 +184,7 @@ func (n *Node) diskStopped() bool { return n.disk.hit }
 // disarm takes back a stop at a disk operation that was not reached.
 func (n *Node) disarm() {
 	if !n.disk.hit {
-		n.disk.stop, n.cutShort = nil, nil
+		n.disk.stop, n.cutShort, n.tears = nil, nil, false
 	}
 }
 
@@ -217,7 +218,8 @@ func (n *Node) powerLoss() {
 		n.w.load.connectionsLost(n)
 	}
 	n.fs.Kill()
-	n.fs = n.fs.Crash(n.w.diskDraw.Rand, disk.CrashOptions{})
+	n.fs = n.fs.Crash(n.w.diskDraw.Rand, disk.CrashOptions{TearAll: n.tears})
+	n.tears = false
 	n.wire()
 }
 

@@ -13,6 +13,8 @@ type CrashOptions struct {
 	KeepAll bool
 	// DropAll loses every un-synced write and name.
 	DropAll bool
+	// TearAll tears every un-synced write; names are kept or lost by their own coins.
+	TearAll bool
 	// NoGarbage never leaves random bytes in a torn sector.
 	NoGarbage bool
 }
@@ -189,7 +191,7 @@ type dice struct {
 }
 
 func newDice(rng *rand.Rand, opts CrashOptions) *dice {
-	if !opts.KeepAll && !opts.DropAll {
+	if !opts.KeepAll && !opts.DropAll && !opts.TearAll {
 		switch rng.IntN(8) {
 		case 0:
 			opts.KeepAll = true
@@ -214,6 +216,8 @@ func (d *dice) write() fate {
 		return kept
 	case d.opts.DropAll:
 		return dropped
+	case d.opts.TearAll:
+		return torn
 	}
 	return fate(d.rng.IntN(3))
 }

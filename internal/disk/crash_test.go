@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -411,4 +412,27 @@ func memModel(t *rapid.T) {
 			}
 		},
 	})
+}
+
+// TestTearAll: every write is torn, sector by sector, and what was synced is not.
+func TestTearAll(t *testing.T) {
+	m := disk.NewMem()
+	f := create(t, m, "/a")
+	put(t, f, 0, bytes.Repeat([]byte("o"), 4096))
+	must(t, f.SyncData())
+	must(t, m.SyncDir("/"))
+	put(t, f, 0, bytes.Repeat([]byte("n"), 2048))
+	mixed := 0
+	for i := range uint64(300) {
+		got := content(m.Crash(rng(i), disk.CrashOptions{TearAll: true, NoGarbage: true}), "/a")
+		if got[2048:] != strings.Repeat("o", 2048) {
+			t.Fatal("what was synced is torn")
+		}
+		if head := got[:2048]; strings.Contains(head, "n") && head != strings.Repeat("n", 2048) {
+			mixed++
+		}
+	}
+	if mixed < 200 {
+		t.Errorf("%d of 300 power losses left a part", mixed)
+	}
 }
