@@ -2,6 +2,7 @@ package wal
 
 import (
 	"errors"
+	"fmt"
 	"path"
 	"testing"
 
@@ -148,6 +149,25 @@ func TestShortNewest(t *testing.T) {
 			must(t, m.fs.Delete(m.name))
 		}
 		m.refused(t, "cut "+where, 0)
+	}
+}
+
+// TestShortBeginning cuts all that the newest segment held, when super's floor is
+// still in the one before. It is no file that was prepared and not used: those are
+// as long as they were made.
+func TestShortBeginning(t *testing.T) {
+	for _, left := range []int64{0, 100, blockBytes, blockBytes + 100} {
+		m, l := newLastMark(t)
+		first := l.current().seq
+		for i := raft.Index(4); l.current().seq == first; i++ {
+			appendEntries(t, l, []raft.Entry{entry(i, 1, 300)})
+		}
+		if l.super.floor.At.Seq != first {
+			t.Fatalf("the floor is at %v", l.super.floor.At)
+		}
+		m.fs.Kill()
+		must(t, m.fs.Cut(path.Join(testDir, segmentName(l.current().seq)), left))
+		m.refused(t, fmt.Sprintf("cut to %d bytes", left), 0)
 	}
 }
 

@@ -93,7 +93,7 @@ func (r *replay) part(p *part, oldest, newest bool) error {
 	}
 	items := im.scan(p.salt, end)
 	if newest {
-		if im.short() {
+		if !p.missing && im.short() {
 			r.short = fmt.Sprintf("%s ends at byte %d, before it was made to end; what it held behind that is not known", im.name, im.size)
 		}
 		r.proven = later(r.proven, synced(items))

@@ -97,7 +97,7 @@ func (im *image) salt(cluster, member uint64) (salt uint64, headerOK bool, err e
 // short reports whether the file is shorter than its header says.
 func (im *image) short() bool {
 	if im.blocks() == 0 {
-		return false
+		return true // it got its name when it was complete
 	}
 	h, err := decodeSegmentHeader(im.block(0))
 	return err == nil && h.seq == im.seq && im.size < min(h.size, batchBytesMax)

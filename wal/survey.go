@@ -155,7 +155,8 @@ func (s *survey) readSome(seq uint64, bytesMax int64) (*image, error) {
 
 // load looks at one file: its salt, its open, and whether it counts as a
 // segment. A file counts if its open is whole, or if something proves that its
-// open was durable. Otherwise it is a spare that already has its number, or the
+// open was durable, or if it is shorter than it was made: what it has lost may
+// have been durable. Otherwise it is a spare that already has its number, or the
 // start was cut off while the open was being written: then the older files
 // stand as they were.
 func (s *survey) load(seq uint64) (p *part, counts bool, err error) {
@@ -168,7 +169,7 @@ func (s *survey) load(seq uint64) (p *part, counts bool, err error) {
 		return nil, false, err
 	}
 	floor := s.super.floor.At
-	counts = Pos{seq, 1}.Before(floor) && floor.Seq == seq
+	counts = Pos{seq, 1}.Before(floor) && floor.Seq == seq || im.short()
 	salt, headerOK, err := im.salt(s.super.id.Cluster, s.super.id.Member)
 	if errors.Is(err, ErrVersion) {
 		return nil, false, fmt.Errorf("wal: %s: %w", segmentName(seq), err)
