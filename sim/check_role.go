@@ -14,7 +14,7 @@ func (n *Node) outbid(batch []replica.Event) raft.Term {
 	}
 	for _, ev := range batch {
 		m := replica.MessageOf(ev)
-		if m == nil || m.Term != node.Term() || n.w.elected.leaders[m.Term] != m.From {
+		if m == nil || m.To != n.id || m.Term != node.Term() || n.w.elected.leaders[m.Term] != m.From {
 			continue
 		}
 		if m.Type == raft.AppendEntries || m.Type == raft.Heartbeat {
