@@ -38,12 +38,17 @@ func (s space) watched(w span) (from, to []byte) {
 }
 
 // take lets a rider on if it misses nothing. What the ride hears of before the
-// rider's own beginning the rider doesn't pass on.
+// rider's own beginning the rider doesn't pass on. A ride that begins in the future
+// hears nothing of what comes before: only who wants no more may get on.
 func (r *ride) take(rider *rider, present int64) bool {
 	if !r.known || rider.next != 0 && rider.next < r.next {
 		return false
 	}
-	present = max(present, r.next-1)
+	seen := max(present, r.header.GetRevision())
+	if rider.next == 0 && r.next > seen+1 {
+		return false
+	}
+	present = max(present, min(r.next-1, seen))
 	if rider.next == 0 {
 		rider.next = present + 1
 	}

@@ -119,6 +119,26 @@ func TestJoinAtARevision(t *testing.T) {
 	present.expect("PUT a=3")
 }
 
+// TestJoinBeforeAFutureRide: who watches from now on hears of what comes next, also if somebody else has begun to
+// watch the same key from a revision that is far away.
+func TestJoinBeforeAFutureRide(t *testing.T) {
+	_, through, direct := behind(t)
+	ctx := soon(t)
+	later := create(t, rawStream(t, through), &pb.WatchCreateRequest{Key: []byte("a"), StartRevision: 1000})
+	second := create(t, rawStream(t, through), &pb.WatchCreateRequest{Key: []byte("a"), StartRevision: 1000})
+	s := must(pb.NewWatchClient(through.ActiveConnection()).Watch(ctx))(t)
+	now := create(t, s, &pb.WatchCreateRequest{Key: []byte("a")})
+	for _, r := range []*pb.WatchResponse{later, second, now} {
+		if r.Header.Revision != 1 {
+			t.Errorf("created at revision %d of a store that is at 1", r.Header.Revision)
+		}
+	}
+	must(direct.Put(ctx, "a", "1"))(t)
+	if r := must(s.Recv())(t); len(r.Events) != 1 || string(r.Events[0].Kv.Value) != "1" {
+		t.Error(r)
+	}
+}
+
 // TestPresentIsAfterOwnWrites: whoever puts and then watches doesn't see the put, however fast.
 func TestPresentIsAfterOwnWrites(t *testing.T) {
 	_, through, _ := behind(t)
