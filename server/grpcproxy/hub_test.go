@@ -27,6 +27,9 @@ type history struct {
 	refuse  error    // of new streams
 }
 
+// forbidden is a key that nobody may watch.
+const forbidden = "forbidden"
+
 func newHistory() *history {
 	h := &history{}
 	h.changed.L = &h.mu
@@ -80,6 +83,11 @@ func (s *memberStream) Send(r *pb.WatchRequest) error {
 			s.keys[c.WatchId], s.next[c.WatchId] = string(c.Key), c.StartRevision
 			if c.StartRevision == 0 {
 				s.next[c.WatchId] = header.Revision + 1
+			}
+			if string(c.Key) == forbidden {
+				delete(s.next, c.WatchId)
+				s.answers = append(s.answers, &pb.WatchResponse{Header: header, WatchId: noWatch, Created: true, Canceled: true})
+				return
 			}
 			s.answers = append(s.answers, &pb.WatchResponse{Header: header, WatchId: c.WatchId, Created: true})
 		case *pb.WatchRequest_CancelRequest:
@@ -326,6 +334,25 @@ func TestWhatEndsStreams(t *testing.T) {
 		cancel()
 		<-done
 	}
+}
+
+// TestRefusedWatchers: callers whose watchers are refused leave nothing behind, also while their own streams go on.
+func TestRefusedWatchers(t *testing.T) {
+	hub := newHub(t, newHistory())
+	for i := range 5 {
+		ctx, cancel := context.WithCancel(metadata.NewIncomingContext(t.Context(), metadata.Pairs(rpctypes.TokenFieldNameGRPC, fmt.Sprint(i))))
+		s := &clientStream{ctx: ctx, requests: make(chan *pb.WatchRequest, 1), answers: make(chan *pb.WatchResponse, 1)}
+		done := make(chan error, 1)
+		go func() { done <- watchServer{hub: hub}.Watch(s) }()
+		defer func() { cancel(); <-done }()
+		for range 2 {
+			s.requests <- &pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: &pb.WatchCreateRequest{Key: []byte(forbidden)}}}
+			if r := <-s.answers; !r.Created || !r.Canceled {
+				t.Fatal(r)
+			}
+		}
+	}
+	until(t, "all trunks are gone", func() bool { hub.mu.Lock(); defer hub.mu.Unlock(); return len(hub.trunks) == 0 })
 }
 
 // TestProgressOfAll: the answer waits for the watchers that the client has asked for meanwhile, and for nobody who is

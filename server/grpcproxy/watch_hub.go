@@ -87,6 +87,16 @@ func (h *watchHub) leave(r *rider) {
 	delete(h.trunks, r.caller)
 }
 
+// prune ends a trunk without rides, unless somebody has got on meanwhile.
+func (h *watchHub) prune(t *trunk) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.trunks[t.caller] == t && t.idle() {
+		t.cancel()
+		delete(h.trunks, t.caller)
+	}
+}
+
 // drop forgets a trunk that has failed.
 func (h *watchHub) drop(t *trunk) {
 	h.mu.Lock()

@@ -41,6 +41,12 @@ func (t *trunk) has(s span) bool {
 	return len(t.bySpan[s]) > 0
 }
 
+func (t *trunk) idle() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.rides) == 0
+}
+
 // board finds a ride for a rider.
 func (t *trunk) board(r *rider, present int64) {
 	t.mu.Lock()
@@ -114,10 +120,20 @@ func (t *trunk) resume() (requests []*pb.WatchRequest) {
 	return requests
 }
 
-// receive is called by the line, one response after the other.
+// receive is called by the line, one response after the other. Whose last ride a
+// member ends has nobody left who would leave the trunk.
 func (t *trunk) receive(resp *pb.WatchResponse) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.take(resp)
+	over := resp.Canceled && len(t.rides) == 0
+	t.mu.Unlock()
+	if over {
+		t.hub.prune(t)
+	}
+}
+
+// take needs mu.
+func (t *trunk) take(resp *pb.WatchResponse) {
 	switch {
 	case resp.Created:
 		if len(t.asked) == 0 {
