@@ -38,7 +38,7 @@ func (s *electionServer) place(l *v3electionpb.LeaderKey) (known interval) {
 		return interval{}
 	}
 	known.key = l.Key
-	l.Name, l.Key = s.space.in(l.Name), s.space.in(l.Key)
+	l.Name, l.Key = s.space.in(l.Name), s.space.shown(l.Key)
 	return known
 }
 

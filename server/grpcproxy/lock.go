@@ -31,7 +31,7 @@ func (s *lockServer) Lock(ctx context.Context, r *v3lockpb.LockRequest) (*v3lock
 
 func (s *lockServer) Unlock(ctx context.Context, r *v3lockpb.UnlockRequest) (*v3lockpb.UnlockResponse, error) {
 	key := r.Key
-	r.Key = s.space.in(key)
+	r.Key = s.space.shown(key)
 	resp, err := s.client.Unlock(ctx, r)
 	s.cache.written(resp.GetHeader().GetRevision(), interval{key: key})
 	return resp, err

@@ -18,6 +18,15 @@ func (s space) in(key []byte) []byte {
 	return append([]byte(s), key...)
 }
 
+// shown is in for the key of a lock or an election that a client shows. None is
+// still none, which a member refuses: it must not become the space's own name.
+func (s space) shown(key []byte) []byte {
+	if len(key) == 0 {
+		return key
+	}
+	return s.in(key)
+}
+
 // span is where a client's range is. An end of \0 is that of the space: the first
 // key after it.
 func (s space) span(key, end []byte) (from, to []byte) {

@@ -135,6 +135,26 @@ func TestLocksAndElectionsInASpace(t *testing.T) {
 	}
 }
 
+// TestNoKeyInASpace: a lock or a leader without a key is refused, and isn't the key that is called as the space.
+func TestNoKeyInASpace(t *testing.T) {
+	_, through, direct := behind(t, func(c *Config) { c.Namespace = "a/" })
+	ctx := soon(t)
+	revision := must(direct.Put(ctx, "a/", "of others"))(t).Header.Revision
+	conn, nobody := through.ActiveConnection(), &v3electionpb.LeaderKey{Name: []byte("n"), Rev: revision}
+	if _, err := v3lockpb.NewLockClient(conn).Unlock(ctx, &v3lockpb.UnlockRequest{}); err == nil {
+		t.Error("unlocked nothing")
+	}
+	if _, err := v3electionpb.NewElectionClient(conn).Proclaim(ctx, &v3electionpb.ProclaimRequest{Leader: nobody}); err == nil {
+		t.Error("proclaimed nothing")
+	}
+	if _, err := v3electionpb.NewElectionClient(conn).Resign(ctx, &v3electionpb.ResignRequest{Leader: nobody}); err == nil {
+		t.Error("resigned from nothing")
+	}
+	if r := must(direct.Get(ctx, "a/"))(t); len(r.Kvs) != 1 || string(r.Kvs[0].Value) != "of others" {
+		t.Error(r.Kvs)
+	}
+}
+
 // TestConcurrency: the client library's sessions, mutexes and transactions, through a proxy with everything on.
 func TestConcurrency(t *testing.T) {
 	_, through, _ := behind(t, func(c *Config) { c.Namespace, c.Ordering, c.LeasingPrefix = "a/", true, "leasing/" })
