@@ -385,3 +385,28 @@ func TestProgressOfAll(t *testing.T) {
 		t.Error("it was answered")
 	}
 }
+
+// TestNothingPilesUp: while no member can be reached, clients that come and go leave nothing behind.
+func TestNothingPilesUp(t *testing.T) {
+	h := newHistory()
+	h.refuse = rpctypes.ErrGRPCStopped
+	hub := newHub(t, h)
+	visit := func() (leave func()) {
+		s := newWatchStream(hub, t.Context())
+		r := newRider(s, &pb.WatchCreateRequest{Key: []byte("k0")})
+		s.enlist(r, 0)
+		s.board(r)
+		return s.close
+	}
+	defer visit()() // keeps the trunk
+	for range 100 {
+		visit()()
+	}
+	trunk := hub.trunks[caller{}]
+	trunk.mu.Lock()
+	asked, waiting := len(trunk.asked), len(trunk.line.waiting)
+	trunk.mu.Unlock()
+	if asked+waiting > 2 {
+		t.Errorf("%d rides and %d messages for nobody", asked, waiting)
+	}
+}

@@ -105,7 +105,7 @@ func TestRenewalsOfOneLease(t *testing.T) {
 	h := &pulseHub{ctx: ctx, client: m, pulses: map[caller]*pulse{}}
 	one, two := newPulseStream(), newPulseStream()
 	p := h.enter(caller{})
-	defer h.leave(p)
+	defer h.leave(p, one)
 	p.renew(7, one)
 	<-m.asked
 	p.renew(7, two)
@@ -120,6 +120,35 @@ func TestRenewalsOfOneLease(t *testing.T) {
 			t.Errorf("%v, %v", items, err)
 		}
 	}
+	if n := len(m.asked); n != 0 {
+		t.Errorf("it was asked %d times more", n)
+	}
+}
+
+// TestNobodyAsksForTheDead: a renewal that no member has answered isn't asked for again when its client is gone.
+func TestNobodyAsksForTheDead(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	m := &leaseMember{asked: make(chan int64, 10), reply: make(chan *pb.LeaseKeepAliveResponse)}
+	h := &pulseHub{ctx: ctx, client: m, pulses: map[caller]*pulse{}}
+	gone, stays := newPulseStream(), newPulseStream()
+	p := h.enter(caller{})
+	h.enter(caller{})
+	defer h.leave(p, stays)
+	p.renew(7, gone)
+	p.renew(8, gone)
+	p.renew(8, stays)
+	for range 2 {
+		<-m.asked
+	}
+	h.leave(p, gone)
+	p.renew(7, gone) // its last word was on the way
+	m.reply <- nil   // the member is gone
+	if got := <-m.asked; got != 8 {
+		t.Errorf("lease %d was renewed for nobody", got)
+	}
+	m.reply <- &pb.LeaseKeepAliveResponse{ID: 8, TTL: 3}
+	<-stays.ready
 	if n := len(m.asked); n != 0 {
 		t.Errorf("it was asked %d times more", n)
 	}

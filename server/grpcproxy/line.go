@@ -28,7 +28,7 @@ const (
 // member that waits for just that.
 type line[Q, R any] struct {
 	open func(context.Context) (grpc.BidiStreamingClient[Q, R], error)
-	// resume is called with mu held. What waited to be sent is dropped before: it
+	// resume is called with mu held. What waited to be sent was dropped before: it
 	// has to be in resume's answer.
 	resume  func() []*Q
 	receive func(*R)
@@ -37,12 +37,17 @@ type line[Q, R any] struct {
 	failed func(error) bool
 
 	mu      *sync.Mutex // the owner's
-	waiting []*Q        // to be sent
+	up      bool        // a stream is open
+	waiting []*Q        // to be sent; nothing unless up
 	wake    chan struct{}
 }
 
-// send needs mu.
+// send needs mu. Between streams it does nothing: what is to be said then is in
+// resume's answer, and the wait for a member may be long.
 func (l *line[Q, R]) send(q *Q) {
+	if !l.up {
+		return
+	}
 	l.waiting = append(l.waiting, q)
 	select {
 	case l.wake <- struct{}{}:
@@ -81,7 +86,7 @@ func (l *line[Q, R]) once(ctx context.Context) error {
 		return err
 	}
 	l.mu.Lock()
-	l.waiting = nil
+	l.up = true
 	for _, q := range l.resume() {
 		l.send(q)
 	}
@@ -94,6 +99,9 @@ func (l *line[Q, R]) once(ctx context.Context) error {
 	err = relay(stream, func(r *R) error { l.receive(r); return nil })
 	cancel()
 	<-sent
+	l.mu.Lock()
+	l.up, l.waiting = false, nil
+	l.mu.Unlock()
 	return err
 }
 

@@ -59,7 +59,10 @@ func (h *pulseHub) enter(c caller) *pulse {
 	return p
 }
 
-func (h *pulseHub) leave(p *pulse) {
+// leave ends a stream's use of its pulse. What it has asked for nobody asks for
+// any more.
+func (h *pulseHub) leave(p *pulse, s *pulseStream) {
+	p.forget(s)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p.users--
@@ -73,11 +76,27 @@ func (h *pulseHub) leave(p *pulse) {
 func (p *pulse) renew(lease int64, s *pulseStream) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if s.leases == nil {
+		return
+	}
+	s.leases[lease] = struct{}{}
 	underWay := len(p.waiting[lease]) > 0
 	p.waiting[lease] = append(p.waiting[lease], s)
 	if !underWay {
 		p.line.send(&pb.LeaseKeepAliveRequest{ID: lease})
 	}
+}
+
+func (p *pulse) forget(s *pulseStream) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for lease := range s.leases {
+		left := slices.DeleteFunc(p.waiting[lease], func(other *pulseStream) bool { return other == s })
+		if p.waiting[lease] = left; len(left) == 0 {
+			delete(p.waiting, lease)
+		}
+	}
+	s.leases = nil
 }
 
 // resume asks again for what wasn't answered.
@@ -93,6 +112,9 @@ func (p *pulse) receive(resp *pb.LeaseKeepAliveResponse) {
 	p.mu.Lock()
 	streams := p.waiting[resp.ID]
 	delete(p.waiting, resp.ID)
+	for _, s := range streams {
+		delete(s.leases, resp.ID)
+	}
 	p.mu.Unlock()
 	for _, s := range streams {
 		s.push(resp)

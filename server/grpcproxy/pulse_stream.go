@@ -17,6 +17,9 @@ const pulseBacklog = 1024
 // pulseStream is one client's stream.
 type pulseStream struct {
 	ready chan struct{}
+	// leases are those that its pulse was asked to renew and hasn't; nil: the stream
+	// has left. The pulse's lock guards it.
+	leases map[int64]struct{}
 
 	mu     sync.Mutex
 	room   sync.Cond
@@ -27,7 +30,7 @@ type pulseStream struct {
 }
 
 func newPulseStream() *pulseStream {
-	s := &pulseStream{ready: make(chan struct{}, 1)}
+	s := &pulseStream{ready: make(chan struct{}, 1), leases: map[int64]struct{}{}}
 	s.room.L = &s.mu
 	return s
 }
@@ -93,7 +96,7 @@ func (h *pulseHub) serve(conn keepAliveServer) error {
 	s := newPulseStream()
 	defer s.close()
 	p := h.enter(callerOf(conn.Context()))
-	defer h.leave(p)
+	defer h.leave(p, s)
 	received := make(chan error, 1)
 	go func() { received <- s.receive(conn, p) }()
 	over := false // the client has said its last

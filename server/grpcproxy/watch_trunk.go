@@ -67,8 +67,11 @@ func (t *trunk) board(r *rider, present int64) {
 	t.ask(ride)
 }
 
-// ask needs mu.
+// ask needs mu. A line that isn't up asks for all rides when it is.
 func (t *trunk) ask(r *ride) {
+	if !t.line.up {
+		return
+	}
 	t.asked = append(t.asked, r)
 	t.line.send(r.request())
 }
