@@ -14,6 +14,8 @@ type cached struct {
 	keys
 	cache *cache
 	meter *meter
+	// tide, if there is one, is how old an answer may be; nil: as old as the cache has it.
+	tide *tide
 }
 
 func (c *cached) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeResponse, error) {
@@ -22,7 +24,7 @@ func (c *cached) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeRespon
 	}
 	request, span, fixed := requestKey(r), interval{r.Key, r.RangeEnd}, r.Revision
 	if r.Serializable {
-		if resp := c.cache.get(request); resp != nil {
+		if resp := c.cache.get(request); resp != nil && c.serves(fixed, resp) {
 			c.meter.hits.Inc()
 			return resp, nil
 		}
@@ -33,6 +35,12 @@ func (c *cached) Range(ctx context.Context, r *pb.RangeRequest) (*pb.RangeRespon
 		c.cache.add(request, span, fixed, resp)
 	}
 	return resp, err
+}
+
+// serves tells whether an answer from memory doesn't go back in time, where that is
+// wanted. One at a revision that was asked for never does.
+func (c *cached) serves(fixed int64, resp *pb.RangeResponse) bool {
+	return c.tide == nil || fixed != 0 || resp.Header.GetRevision() >= c.tide.mark()
 }
 
 func (c *cached) Put(ctx context.Context, r *pb.PutRequest) (*pb.PutResponse, error) {

@@ -21,7 +21,8 @@
 // old, and never older than a write of its keys that this proxy has had
 // acknowledged: what is kept has the revision of its answer, and a write at
 // revision 7 throws out what is from before 7, also if that is still on its way
-// into the cache. A read with a token is never answered from memory, since only
+// into the cache. Where reads are ordered it isn't older than anything that was
+// seen here, either. A read with a token is never answered from memory, since only
 // members know what its owner may read.
 //
 // # Watches

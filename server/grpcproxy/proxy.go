@@ -121,10 +121,12 @@ func (p *Proxy) Addr() string { return p.port.listener.Addr().String() }
 func (p *Proxy) layers() (top, uncached keys, err error) {
 	count := func() int { return len(p.client.Endpoints()) }
 	var k keys = &members{client: pb.NewKVClient(p.client.ActiveConnection()), tide: p.tide, count: count}
+	var order *tide // nil: time may go backwards
 	if p.config.Ordering {
 		if err := p.findTide(k); err != nil {
 			return nil, nil, err
 		}
+		order = p.tide
 		k = &ordered{k, p.tide, count}
 	}
 	s := space(p.config.Namespace)
@@ -140,7 +142,8 @@ func (p *Proxy) layers() (top, uncached keys, err error) {
 		}
 		k, p.leased = l, end
 	}
-	return &cached{k, p.cache, p.meter}, uncached, nil
+	top = &cached{keys: k, cache: p.cache, meter: p.meter, tide: order}
+	return top, uncached, nil
 }
 
 // findTide waits for a first answer: what came before it nobody here has seen.

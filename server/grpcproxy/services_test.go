@@ -260,6 +260,23 @@ func TestOrdering(t *testing.T) {
 	}
 }
 
+// TestOrderingFromMemory: what is in memory is from a time, too.
+func TestOrderingFromMemory(t *testing.T) {
+	p, through, _ := behind(t, func(c *Config) { c.Ordering = true })
+	ctx := soon(t)
+	read := func() int64 {
+		return must(through.Get(ctx, "a", clientv3.WithSerializable()))(t).Header.Revision
+	}
+	read()
+	if read(); value(t, p.meter.hits) != 1 {
+		t.Error("nothing was read from memory")
+	}
+	written := must(through.Put(ctx, "b", ""))(t).Header.Revision
+	if got := read(); got < written {
+		t.Errorf("revision %d after %d", got, written)
+	}
+}
+
 // TestWeb: health and metrics, of the members and of the proxy.
 func TestWeb(t *testing.T) {
 	p, _, _ := behind(t, func(c *Config) { c.MetricsAddr, c.EnablePprof = "http://127.0.0.1:0", true })
