@@ -65,8 +65,8 @@ type Writer struct {
 type Benches struct{ idle []*bench }
 
 // bench is what a Writer works with. It remembers nothing of what was written
-// with it; the next Writer takes it over, since
-// costs more to make than a small snapshot to write.
+// with it; the next Writer takes it over, since a compressor costs more to make
+// than a small snapshot to write.
 type bench struct {
 	encoder *zstd.Encoder
 	raw     []byte // framed records of the open section
