@@ -52,8 +52,8 @@
 //
 // # Leases
 //
-// Renewals of one caller share a stream; several for the same lease at the same
-// moment are one. Nothing is renewed that no client asks for at that moment, so a
+// Renewals of one caller share a stream; those for a lease that come while one for
+// it is under way share the next. Nothing is renewed that no client asks for at that moment, so a
 // lease whose client died ends when it would without a proxy.
 //
 // # The rest

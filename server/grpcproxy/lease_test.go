@@ -96,8 +96,38 @@ func (s *leaseStream) Recv() (*pb.LeaseKeepAliveResponse, error) {
 	}
 }
 
-// TestRenewalsOfOneLease: while a lease is asked for, who asks as well gets the same answer; a broken stream is asked
-// again, once for all.
+// TestLateRenewal: whoever asks while a lease is being asked for shares the next request. The answer to the first may
+// tell of a moment before he asked.
+func TestLateRenewal(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	m := &leaseMember{asked: make(chan int64, 10), reply: make(chan *pb.LeaseKeepAliveResponse)}
+	h := &pulseHub{ctx: ctx, client: m, pulses: map[caller]*pulse{}}
+	streams := []*pulseStream{newPulseStream(), newPulseStream(), newPulseStream()}
+	p := h.enter(caller{})
+	defer h.leave(p, streams[0])
+	p.renew(7, streams[0])
+	<-m.asked
+	p.renew(7, streams[1])
+	p.renew(7, streams[2])
+	for answer, stream := range [][]*pulseStream{streams[:1], streams[1:]} {
+		m.reply <- &pb.LeaseKeepAliveResponse{ID: 7, TTL: int64(answer + 1)}
+		for _, s := range stream {
+			<-s.ready
+			if items, _, err := s.take(); err != nil || len(items) != 1 || items[0].TTL != int64(answer+1) {
+				t.Errorf("answer %d: %v, %v", answer, items, err)
+			}
+		}
+		if answer == 0 {
+			<-m.asked
+		}
+	}
+	if n := len(m.asked); n != 0 || len(p.waiting) != 0 {
+		t.Errorf("it was asked %d times more, %v is waited for", n, p.waiting)
+	}
+}
+
+// TestRenewalsOfOneLease: a broken stream is asked again, once for all who have asked.
 func TestRenewalsOfOneLease(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

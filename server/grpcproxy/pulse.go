@@ -22,9 +22,10 @@ type pulseHub struct {
 }
 
 // pulse is the stream to a member that carries all renewals of one caller. A lease
-// is asked for once at a time: who asks while that is under way gets the same
-// answer. The answer is no older than if it had been longer on the wire. Nothing
-// is renewed that no client asks for, so a lease ends as it would without a proxy.
+// is asked for once at a time: those who ask while that is under way share the next
+// request. So nobody gets an answer to what was asked before he asked, and may count
+// the TTL from when he did. Nothing is renewed that no client asks for, so a lease
+// ends as it would without a proxy.
 type pulse struct {
 	hub    *pulseHub
 	caller caller
@@ -33,8 +34,20 @@ type pulse struct {
 	line   line[pb.LeaseKeepAliveRequest, pb.LeaseKeepAliveResponse]
 
 	mu      sync.Mutex
-	waiting map[int64][]*pulseStream // who gets the answer, by lease
-	users   int                      // streams; guarded by the hub's lock
+	waiting map[int64]*renewal // those that are under way, by lease
+	users   int                // streams; guarded by the hub's lock
+}
+
+// renewal is a request that is under way for one lease.
+type renewal struct {
+	asked []*pulseStream // who gets its answer
+	later []*pulseStream // who has asked since
+}
+
+func (r *renewal) all() []*pulseStream { return append(r.asked, r.later...) }
+
+func (r *renewal) has(s *pulseStream) bool {
+	return slices.Contains(r.asked, s) || slices.Contains(r.later, s)
 }
 
 // enter finds a stream's pulse, which lasts until leave.
@@ -44,7 +57,7 @@ func (h *pulseHub) enter(c caller) *pulse {
 	p := h.pulses[c]
 	if p == nil {
 		ctx, cancel := context.WithCancel(metadata.NewOutgoingContext(h.ctx, c.header()))
-		p = &pulse{hub: h, caller: c, ctx: ctx, cancel: cancel, waiting: map[int64][]*pulseStream{}}
+		p = &pulse{hub: h, caller: c, ctx: ctx, cancel: cancel, waiting: map[int64]*renewal{}}
 		p.line = line[pb.LeaseKeepAliveRequest, pb.LeaseKeepAliveResponse]{
 			open: func(ctx context.Context) (grpc.BidiStreamingClient[pb.LeaseKeepAliveRequest, pb.LeaseKeepAliveResponse], error) {
 				return h.client.LeaseKeepAlive(ctx)
@@ -80,20 +93,21 @@ func (p *pulse) renew(lease int64, s *pulseStream) {
 		return
 	}
 	s.leases[lease] = struct{}{}
-	underWay := len(p.waiting[lease]) > 0
-	p.waiting[lease] = append(p.waiting[lease], s)
-	if !underWay {
-		p.line.send(&pb.LeaseKeepAliveRequest{ID: lease})
+	if r := p.waiting[lease]; r != nil {
+		r.later = append(r.later, s)
+		return
 	}
+	p.waiting[lease] = &renewal{asked: []*pulseStream{s}}
+	p.line.send(&pb.LeaseKeepAliveRequest{ID: lease})
 }
 
 func (p *pulse) forget(s *pulseStream) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	gone := func(other *pulseStream) bool { return other == s }
 	for lease := range s.leases {
-		left := slices.DeleteFunc(p.waiting[lease], func(other *pulseStream) bool { return other == s })
-		if p.waiting[lease] = left; len(left) == 0 {
-			delete(p.waiting, lease)
+		if r := p.waiting[lease]; r != nil { // its answer is still to come, for whomever
+			r.asked, r.later = slices.DeleteFunc(r.asked, gone), slices.DeleteFunc(r.later, gone)
 		}
 	}
 	s.leases = nil
@@ -101,7 +115,12 @@ func (p *pulse) forget(s *pulseStream) {
 
 // resume asks again for what wasn't answered.
 func (p *pulse) resume() (requests []*pb.LeaseKeepAliveRequest) {
-	for lease := range p.waiting {
+	for lease, r := range p.waiting {
+		r.asked, r.later = r.all(), nil
+		if len(r.asked) == 0 {
+			delete(p.waiting, lease)
+			continue
+		}
 		requests = append(requests, &pb.LeaseKeepAliveRequest{ID: lease})
 	}
 	slices.SortFunc(requests, func(a, b *pb.LeaseKeepAliveRequest) int { return cmp.Compare(a.ID, b.ID) })
@@ -109,16 +128,31 @@ func (p *pulse) resume() (requests []*pb.LeaseKeepAliveRequest) {
 }
 
 func (p *pulse) receive(resp *pb.LeaseKeepAliveResponse) {
-	p.mu.Lock()
-	streams := p.waiting[resp.ID]
-	delete(p.waiting, resp.ID)
-	for _, s := range streams {
-		delete(s.leases, resp.ID)
-	}
-	p.mu.Unlock()
-	for _, s := range streams {
+	for _, s := range p.answered(resp.ID) {
 		s.push(resp)
 	}
+}
+
+// answered returns who gets the answer, and asks again for those who came later.
+func (p *pulse) answered(lease int64) []*pulseStream {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.waiting[lease]
+	if r == nil {
+		return nil
+	}
+	streams := r.asked
+	if r.asked, r.later = r.later, nil; len(r.asked) > 0 {
+		p.line.send(&pb.LeaseKeepAliveRequest{ID: lease})
+	} else {
+		delete(p.waiting, lease)
+	}
+	for _, s := range streams {
+		if !r.has(s) {
+			delete(s.leases, lease)
+		}
+	}
+	return streams
 }
 
 // failed asks again for each lease by itself: a member ends a stream because of
@@ -126,10 +160,12 @@ func (p *pulse) receive(resp *pb.LeaseKeepAliveResponse) {
 func (p *pulse) failed(error) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for lease, streams := range p.waiting {
-		go p.alone(lease, streams)
+	for lease, r := range p.waiting {
+		if streams := r.all(); len(streams) > 0 {
+			go p.alone(lease, streams)
+		}
 	}
-	p.waiting = map[int64][]*pulseStream{}
+	p.waiting = map[int64]*renewal{}
 	return true
 }
 
