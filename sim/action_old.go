@@ -161,6 +161,20 @@ func (w *World) checkOld() {
 	}
 }
 
+// checkDisowned is S1 while faults last: who was told that it has forgotten hears
+// nothing any more, while it waits for its end.
+func (n *Node) checkDisowned(events []raft.Event) {
+	for _, ev := range events {
+		if ev.Kind != raft.EventDisowned {
+			continue
+		}
+		if n.disowned == n.life {
+			n.w.unsafe("S1 an old disk is found", uint8(n.id), "n%d tells it again that it has forgotten, and it listens", ev.Peer)
+		}
+		n.disowned = n.life
+	}
+}
+
 // restoreDisk takes a copy of somebody's disk, or brings one back that is old
 // enough to have been overtaken.
 func (f *faultPlanner) restoreDisk() bool {

@@ -235,6 +235,11 @@ func TestChecksSee(t *testing.T) {
 			n.noteUnread([]replica.Event{replica.SnapshotSentEvent{To: 2, Last: last, Unreadable: true}})
 			n.checkOffers([]replica.SnapshotOrder{{To: 2, Last: last}})
 		}},
+		"a member that is told twice that it has forgotten": {"S1", func(w *World) {
+			told := []raft.Event{{Kind: raft.EventDisowned, Peer: 2}}
+			w.nodes[0].checkDisowned(told)
+			w.nodes[0].checkDisowned(told)
+		}},
 		"a process that stops without a cause": {"S1", func(w *World) {
 			w.nodes[0].gaveUp(disk.ErrIO)
 		}},

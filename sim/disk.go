@@ -254,7 +254,6 @@ func (n *Node) restartDoomed() {
 		if n.life != life || n.up || n.removed || n.broken {
 			return
 		}
-		n.w.count.add("power losses inside super")
 		n.outage, n.tears, n.cutShort = max(1, reactions.around(n.w.plan.OutageMean)), true, nil
 		n.stopWhen(disk.FailOn(disk.OpSync, "super", 1+reactions.IntN(4), disk.Times, disk.ErrStopped))
 		n.start()

@@ -57,6 +57,8 @@ type Node struct {
 	// unread is the snapshot that this process was told to be unreadable, until
 	// another file takes its place.
 	unread raft.EntryID
+	// disowned is the last of its processes that was told that it has forgotten.
+	disowned uint64
 }
 
 // seen is what the simulator noted of a member after its last turn.
@@ -196,6 +198,9 @@ func (n *Node) crashAtDisk(where string) {
 	}
 	n.w.trace.line(n.w.now, whatCrash, uint8(n.id), "power lost inside %s", where)
 	n.w.count.add("crashes inside a disk operation")
+	if n.tears {
+		n.w.count.add("power losses inside super")
+	}
 	n.powerLoss()
 	n.w.faults.restartAfter(n, n.outage)
 }

@@ -114,6 +114,7 @@ func (n *Node) afterCore(t turnInfo, out *replica.Output) {
 	n.checkSearch(t.refused, out.Trace)
 	n.checkCut(out.Events)
 	n.checkOffers(out.Snapshots)
+	n.checkDisowned(out.Trace)
 	n.checkMonotonic(term, commit)
 	n.checkLeads(role, commit)
 	n.checkConfigured(commit)

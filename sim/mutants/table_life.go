@@ -11,10 +11,10 @@ var lifeMutants = []mutant{
 	}},
 	{id: "73c", name: "what is remembered of the others is lost with the process", edits: []edit{
 		{"server/replica/open.go", "Tail: rec.Tail, Peers: rec.Peers,", "Tail: rec.Tail,"},
-	}, tests: "./server/replica"},
+	}},
 	{id: "73d", name: "a later start with less than was acknowledged passes", edits: []edit{
 		{"raft/life.go", "l.Term < p.Term || l.Term == p.Term && l.Last < p.Match", "false && l.Term < p.Term"},
-	}, tests: "./raft"},
+	}},
 	{id: "73e", name: "what was acknowledged before the disk was exchanged still counts", edits: []edit{
 		{"raft/progress.go", "	if n.marks.disowned(id) {\n		return 0\n	}\n", ""},
 	}, tests: "./raft"},
