@@ -74,7 +74,12 @@ var raftMutants = []mutant{
 		"begins below it is cut there, and above it there is nothing committed"},
 	{id: "13a", name: "a follower's commit index isn't bounded by what the leader sent", edits: []edit{
 		{"raft/append.go", "n.advanceCommit(min(m.Commit, last))", "n.advanceCommit(min(m.Commit, n.log.last()))"},
-	}, tests: "./raft"},
+	}, harmless: "nothing that the leader lacks stands behind the end of a message that is taken. A leader's search never goes " +
+		"below the last entry that both have (hint and answer are each the highest that can agree, and terms never fall), so the " +
+		"first message that a follower takes in a term begins right there; it brings the next entry, for the leader's own no-op lies " +
+		"behind; and that entry cuts whatever the follower has instead. From then on its log is a part of the leader's, and before " +
+		"then it acknowledges nothing from which the leader could go on lower down. (On a disk that keeps what it was given: a copy " +
+		"of an earlier day, met by a message that is late, is fenced.)"},
 	{id: "13b", name: "a heartbeat tells a commit index beyond what the member has", edits: []edit{
 		{"raft/replicate.go", "		commit := min(p.match, n.log.commit)", "		commit := n.log.commit"},
 		{"raft/append.go", "	n.advanceCommit(m.Commit)\n", "	n.advanceCommit(min(m.Commit, n.log.last()))\n"},
