@@ -28,12 +28,11 @@ type splitter struct {
 	work       sync.WaitGroup
 	mu         sync.Mutex
 	listeners  []net.Listener
-	sniffing   map[net.Conn]struct{}
-	closed     bool
+	sniffing   oneport.Conns // that haven't said yet what they are
 }
 
 func newSplitter(m *metrics, source *tlsconf.Source, log *slog.Logger, set *settings) *splitter {
-	s := &splitter{meter: m, log: log, patience: set.handshakeTimeout(), grpc: oneport.NewHandoff(), http: oneport.NewHandoff(), sniffing: map[net.Conn]struct{}{}}
+	s := &splitter{meter: m, log: log, patience: set.handshakeTimeout(), grpc: oneport.NewHandoff(), http: oneport.NewHandoff()}
 	_, limit := descriptors()
 	s.ration = newRation(limit, set.limits.writeStall)
 	if source != nil {
@@ -67,7 +66,7 @@ func (s *splitter) serve(e *endpoint) {
 
 // route finds out what a connection speaks; it has the splitter's patience for that.
 func (s *splitter) route(conn net.Conn, e *endpoint) {
-	if !s.track(conn) {
+	if !s.sniffing.Add(conn) {
 		conn.Close()
 		return
 	}
@@ -87,7 +86,7 @@ func (s *splitter) route(conn net.Conn, e *endpoint) {
 		err = s.giveHTTP(sniffed, e)
 	}
 	if err != nil {
-		s.untrack(conn)
+		s.sniffing.Remove(conn)
 		conn.Close()
 	}
 }
@@ -98,7 +97,7 @@ func (s *splitter) give(to *oneport.Handoff, conn net.Conn) error {
 		return err
 	}
 	raw := rawConn(conn)
-	s.untrack(raw)
+	s.sniffing.Remove(raw)
 	if c, ok := raw.(*clientConn); ok {
 		c.served.Store(true)
 	}
@@ -153,32 +152,14 @@ func rawConn(conn net.Conn) net.Conn {
 	}
 }
 
-func (s *splitter) track(conn net.Conn) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.closed {
-		s.sniffing[conn] = struct{}{}
-	}
-	return !s.closed
-}
-
-func (s *splitter) untrack(conn net.Conn) {
-	s.mu.Lock()
-	delete(s.sniffing, conn)
-	s.mu.Unlock()
-}
-
 // close stops accepting and ends connections that haven't said what they are.
 func (s *splitter) close() {
 	s.mu.Lock()
-	s.closed = true
 	for _, l := range s.listeners {
 		l.Close()
 	}
-	for conn := range s.sniffing {
-		conn.Close()
-	}
 	s.mu.Unlock()
+	s.sniffing.End()
 	s.grpc.Close()
 	s.http.Close()
 	s.work.Wait()

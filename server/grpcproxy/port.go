@@ -26,12 +26,11 @@ type port struct {
 	log        *slog.Logger
 
 	work sync.WaitGroup
-	mu   sync.Mutex
-	open map[net.Conn]struct{} // that haven't said yet what they are; nil: the end
+	open oneport.Conns // that haven't said yet what they are
 }
 
 func newPort(l net.Listener, config *tls.Config, log *slog.Logger) *port {
-	return &port{listener: l, tls: config, grpc: oneport.NewHandoff(), http: oneport.NewHandoff(), log: log, open: map[net.Conn]struct{}{}}
+	return &port{listener: l, tls: config, grpc: oneport.NewHandoff(), http: oneport.NewHandoff(), log: log}
 }
 
 // serve accepts until close; the error is the listener's.
@@ -52,7 +51,7 @@ func (p *port) serve() error {
 
 // route finds out what a connection speaks.
 func (p *port) route(conn net.Conn) {
-	if !p.track(conn) {
+	if !p.open.Add(conn) {
 		conn.Close()
 		return
 	}
@@ -60,7 +59,7 @@ func (p *port) route(conn net.Conn) {
 	if err == nil {
 		err = ready.SetDeadline(time.Time{})
 	}
-	p.untrack(conn)
+	p.open.Remove(conn)
 	if err != nil {
 		conn.Close()
 		return
@@ -100,31 +99,10 @@ func (p *port) sort(conn net.Conn) (to *oneport.Handoff, ready net.Conn, err err
 	return p.http, ready, nil
 }
 
-func (p *port) track(conn net.Conn) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.open == nil {
-		return false
-	}
-	p.open[conn] = struct{}{}
-	return true
-}
-
-func (p *port) untrack(conn net.Conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.open, conn)
-}
-
 // close stops accepting and ends connections that haven't said what they are.
 func (p *port) close() {
 	p.listener.Close()
-	p.mu.Lock()
-	for conn := range p.open {
-		conn.Close()
-	}
-	p.open = nil
-	p.mu.Unlock()
+	p.open.End()
 	p.grpc.Close()
 	p.http.Close()
 	p.work.Wait()

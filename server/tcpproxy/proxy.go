@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/holdfast-db/holdfast/internal/oneport"
 )
 
 const (
@@ -29,14 +31,13 @@ type Proxy struct {
 	dial func(ctx context.Context, address string) (net.Conn, error) // nil: TCP; for tests
 
 	work sync.WaitGroup
-	mu   sync.Mutex
-	open map[net.Conn]struct{} // nil once they were told to end
+	open oneport.Conns
 }
 
 // Run serves until ctx ends, and returns when the last connection is closed. An
 // error is the listener's.
 func (p *Proxy) Run(ctx context.Context) error {
-	p.pool, p.open = newPool(p.Endpoints), map[net.Conn]struct{}{}
+	p.pool = newPool(p.Endpoints)
 	if p.dial == nil {
 		dialer := &net.Dialer{Timeout: dialTimeout}
 		p.dial = func(ctx context.Context, address string) (net.Conn, error) {
@@ -85,45 +86,28 @@ func (p *Proxy) end() {
 		return
 	case <-time.After(grace):
 	}
-	p.mu.Lock()
-	for conn := range p.open {
-		conn.Close()
-	}
-	p.open = nil
-	p.mu.Unlock()
+	p.open.End()
 	<-done
 }
 
-// track tells whether a connection may live.
-func (p *Proxy) track(conn net.Conn) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.open == nil {
-		return false
-	}
-	p.open[conn] = struct{}{}
-	return true
-}
-
-func (p *Proxy) untrack(conn net.Conn) {
+// close ends a connection.
+func (p *Proxy) close(conn net.Conn) {
 	conn.Close()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.open, conn)
+	p.open.Remove(conn)
 }
 
 // serve is one client's connection.
 func (p *Proxy) serve(ctx context.Context, client net.Conn) {
-	defer p.untrack(client)
-	if !p.track(client) {
+	defer p.close(client)
+	if !p.open.Add(client) {
 		return
 	}
 	server := p.connect(ctx)
 	if server == nil {
 		return
 	}
-	defer p.untrack(server)
-	if p.track(server) {
+	defer p.close(server)
+	if p.open.Add(server) {
 		join(client, server)
 	}
 }

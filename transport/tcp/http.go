@@ -3,6 +3,8 @@ package tcp
 import (
 	"net"
 	"time"
+
+	"github.com/holdfast-db/holdfast/internal/oneport"
 )
 
 // httpMark is what requests over HTTP begin with; as the length of a frame it
@@ -28,20 +30,5 @@ func (t *Transport) first(conn net.Conn, secured bool) (same net.Conn, request b
 		}
 	}
 	_ = conn.SetReadDeadline(time.Time{}) // whoever reads next sets his own
-	return &begunConn{Conn: conn, head: head}, string(head) == httpMark
-}
-
-// begunConn gives back the bytes that were read to find out.
-type begunConn struct {
-	net.Conn
-	head []byte
-}
-
-func (c *begunConn) Read(p []byte) (int, error) {
-	if len(c.head) > 0 {
-		n := copy(p, c.head)
-		c.head = c.head[n:]
-		return n, nil
-	}
-	return c.Conn.Read(p)
+	return &oneport.Conn{Conn: conn, Head: head}, string(head) == httpMark
 }

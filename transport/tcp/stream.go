@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/holdfast-db/holdfast/internal/oneport"
 	"github.com/holdfast-db/holdfast/transport"
 )
 
@@ -94,7 +95,7 @@ func (s *stream) hangUp() { hangUp(s.conn) }
 // hangUp closes the socket below TLS: tls.Conn.Close may wait seconds to say
 // goodbye to a peer that does not listen.
 func hangUp(conn net.Conn) {
-	if begun, ok := conn.(*begunConn); ok {
+	if begun, ok := conn.(*oneport.Conn); ok {
 		conn = begun.Conn
 	}
 	if secured, ok := conn.(*tls.Conn); ok {
