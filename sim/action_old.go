@@ -56,7 +56,7 @@ func doRestore(w *World, a *Action) bool {
 	n.wire()
 	n.spoil()
 	n.wipes++
-	n.old, n.copied, n.clientUp = oldUnborn, nil, false
+	n.old, n.copied, n.clientUp, w.restored = oldUnborn, nil, false, true
 	w.count.add("disks exchanged for an older copy")
 	w.faults.restartAfter(n, max(1, a.For))
 	return true
@@ -185,5 +185,27 @@ func (f *faultPlanner) restoreDisk() bool {
 	case n.copied == nil || f.d.percent(15):
 		return f.w.perform(Action{Verb: "clone", Who: is(n.id)})
 	}
+	if f.d.percent(50) {
+		f.restoreAmongSlow(n)
+		return true
+	}
 	return f.w.perform(Action{Verb: "restore", Who: is(n.id), For: f.outage()})
+}
+
+// restoreAmongSlow does so while the others' logs stand still, and their cores
+// don't: then what the member has acknowledged is yet to be committed when it is
+// found to have forgotten it.
+func (f *faultPlanner) restoreAmongSlow(n *Node) {
+	soon := f.d.between(20*millisecond, 200*millisecond)
+	restore := Action{Verb: "restore", Who: is(n.id), For: f.d.between(millisecond, 20*millisecond)}
+	for _, o := range f.w.live() {
+		if o != n {
+			f.w.perform(Action{Verb: "stall", Who: is(o.id), Word: "log", Micros: soon + f.d.between(0, 400*millisecond)})
+		}
+	}
+	f.w.strikeAfter(soon, func() {
+		if f.running && !n.damaged && (f.w.plan.BeyondBudget || f.affords(n)) && !f.w.unstopped() {
+			f.w.perform(restore)
+		}
+	})
 }

@@ -1,10 +1,15 @@
 package sim
 
-import "github.com/holdfast-db/holdfast/raft"
+import (
+	"slices"
+
+	"github.com/holdfast-db/holdfast/raft"
+)
 
 // checkCommitted is R7, Committed Is Durable: when a leader moves its commit
 // index, a majority (in a joint configuration one of each half) holds that
-// entry in synced storage at that moment.
+// entry in synced storage at that moment. Who it knew to run on an older copy of
+// its disk holds nothing, whatever it had acknowledged.
 func (n *Node) checkCommitted(commit raft.Index) {
 	node := raftOf(n.rep)
 	term, ok := termAt(node, commit)
@@ -17,15 +22,26 @@ func (n *Node) checkCommitted(commit raft.Index) {
 	}
 	// One turn may commit under a configuration and then append the next one.
 	before, now := n.config0, node.Status().Config.Config
-	if !n.w.quorumHolds(&before, id) && !n.w.quorumHolds(&now, id) {
+	holds := func(o *Node) bool { return o.kept().holds(id) && !slices.Contains(n.disowns, o.id) }
+	if !n.w.quorum(&before, holds) && !n.w.quorum(&now, holds) {
 		n.w.unsafe("R7 committed is durable", uint8(n.id), "leader of term %d commits %v in %v (%v before); durable: %s",
 			node.Term(), id, now, before, n.w.durableText(&now))
 	}
 }
 
-// quorumHolds tells whether both halves of a configuration hold an entry.
-func (w *World) quorumHolds(c *raft.Configuration, id raft.EntryID) bool {
-	return w.quorum(c, func(n *Node) bool { return n.kept().holds(id) })
+// noteDisowned keeps whom a member knows to have forgotten, for the next turn's
+// checks: in one turn it may commit first and hear of that afterwards.
+func (n *Node) noteDisowned(node *raft.Node) {
+	n.disowns = n.disowns[:0]
+	if !n.w.restored {
+		return
+	}
+	marks, _, _ := node.PeerMarks()
+	for _, m := range marks {
+		if m.Nonce == 0 {
+			n.disowns = append(n.disowns, m.ID)
+		}
+	}
 }
 
 // quorum tells whether a majority of both halves of a configuration has a

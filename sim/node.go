@@ -59,6 +59,7 @@ type Node struct {
 	unread raft.EntryID
 	// disowned is the last of its processes that was told that it has forgotten.
 	disowned uint64
+	disowns  []raft.NodeID // whom this one knew to have forgotten after the core's last turn
 }
 
 // seen is what the simulator noted of a member after its last turn.
@@ -98,7 +99,7 @@ func (n *Node) start() {
 		return
 	}
 	n.life++
-	n.receiving, n.unread = nil, raft.EntryID{}
+	n.receiving, n.unread, n.disowns = nil, raft.EntryID{}, nil
 	n.pausedUntil, n.stalledUntil, n.parked, n.jobs = 0, [3]int64{}, nil, nil
 	w.trace.mark(w.now, whatStart, uint8(n.id), n.life, 0, 0)
 	rep, err := replica.Open(n.config())

@@ -125,6 +125,7 @@ func (n *Node) afterCore(t turnInfo, out *replica.Output) {
 	n.last.role, n.last.term, n.last.commit = role, term, commit
 	n.tailMax = max(n.tailMax, node.PersistedIndex()-min(node.PersistedIndex(), commit))
 	n.noteConfig(node)
+	n.noteDisowned(node)
 	n.aborted = false
 	for _, ev := range out.Trace {
 		n.aborted = n.aborted || ev.Kind == raft.EventTransferAborted

@@ -30,6 +30,8 @@ type World struct {
 	script []Action                 // what was done to this world so far
 	told   *linearizability.History // what the clients know, once the run is over
 	asked  int64                    // when the membership was last to be changed
+	// restored: somebody's disk was exchanged for an older copy.
+	restored bool
 
 	// Of a scenario: names it gave, puts by their labels, how many clients it had,
 	// and which entries hold the requests (nil: nobody asks).

@@ -17,7 +17,7 @@ var lifeMutants = []mutant{
 	}},
 	{id: "73e", name: "what was acknowledged before the disk was exchanged still counts", edits: []edit{
 		{"raft/progress.go", "	if n.marks.disowned(id) {\n		return 0\n	}\n", ""},
-	}, tests: "./raft"},
+	}, faults: "old-disk,kill,transfer"},
 }
 
 // checkpointMutants are about what is written down of a lease's remaining time.
