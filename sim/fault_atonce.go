@@ -35,8 +35,12 @@ func (f *faultPlanner) newest(n *Node, class string) int64 {
 // loseLogWrite loses a write of the log, and takes the power when one of the
 // next is waiting for its sync: one that proves the loss, or the last witness.
 func (f *faultPlanner) loseLogWrite(n *Node) bool {
-	if l := f.w.leader(); l != nil && l != n && n.up && f.d.percent(50) {
-		f.loseVote(n, l)
+	if l := f.w.leader(); l != nil && l != n && n.up && f.d.percent(60) {
+		if f.d.percent(40) {
+			f.loseMark(n)
+		} else {
+			f.loseVote(n, l)
+		}
 		return true
 	}
 	a := Action{Verb: "losewrite", Who: is(n.id), Disk: DiskErrors{Part: ".wal", After: f.d.Int64N(4)}}
@@ -58,23 +62,44 @@ func (f *faultPlanner) loseVote(n, leader *Node) {
 	if f.d.percent(60) {
 		crash.Word, crash.Count = "op", f.d.between(3, 5) // before a byte of the next write is there
 	}
-	f.whenStanding(2000, func() {
-		if n.up && !n.armed() && !n.damaged && (f.w.plan.BeyondBudget || f.affords(n)) && f.w.perform(lose) {
-			f.w.perform(crash)
+	f.when(2000, f.w.someoneStands, func() { f.loseAndCrash(n, lose, crash) })
+}
+
+// loseMark cuts a member off that has just written something, loses the mark that
+// it then writes, and the power soon after it hears again. Super names the mark's
+// end meanwhile: one batch was synced behind a place that can't be read and that
+// super proves.
+func (f *faultPlanner) loseMark(n *Node) {
+	alone := Action{Verb: "isolate", Who: is(n.id), For: f.d.between(1200*millisecond, 2*second)}
+	lose := Action{Verb: "losewrite", Who: is(n.id), Disk: DiskErrors{Part: ".wal"}}
+	crash := Action{Verb: "crash", Who: is(n.id), Word: "sync", Count: 3, For: f.outage()}
+	last := n.shadow.last()
+	f.when(500, func() bool { return n.shadow.last() > last }, func() {
+		f.w.perform(alone)
+		f.loseAndCrash(n, lose, crash)
+	})
+}
+
+func (f *faultPlanner) loseAndCrash(n *Node, lose, crash Action) {
+	if n.up && !n.armed() && !n.damaged && (f.w.plan.BeyondBudget || f.affords(n)) && f.w.perform(lose) {
+		f.w.perform(crash)
+	}
+}
+
+// when strikes within a millisecond of something, if it comes in so many.
+func (f *faultPlanner) when(millis int, something func() bool, strike func()) {
+	f.w.strikeAfter(millisecond, func() {
+		switch {
+		case !f.running || millis == 0:
+		case something():
+			strike()
+		default:
+			f.when(millis-1, something, strike)
 		}
 	})
 }
 
-// whenStanding strikes when a member asks whether it would be elected.
-func (f *faultPlanner) whenStanding(tries int, strike func()) {
-	f.w.strikeAfter(millisecond, func() {
-		standing := slices.ContainsFunc(f.w.live(), func(n *Node) bool { return n.last.role == raft.PreCandidate })
-		switch {
-		case !f.running || tries == 0:
-		case standing:
-			strike()
-		default:
-			f.whenStanding(tries-1, strike)
-		}
-	})
+// someoneStands: a member asks whether it would be elected.
+func (w *World) someoneStands() bool {
+	return slices.ContainsFunc(w.live(), func(n *Node) bool { return n.last.role == raft.PreCandidate })
 }

@@ -5,7 +5,7 @@ package main
 var recoveryMutants = []mutant{
 	{id: "74a", name: "the newest batch does not vouch for the lost one before it", edits: []edit{
 		{"wal/replay.go", "return r.gap != nil && it.whole && !it.h.synced.Before(r.gap.end)", "return false"},
-	}, tests: "./wal"},
+	}, faults: "lost-write"},
 	{id: "74b", name: "a new term or vote is written once, without its mark", edits: []edit{
 		{"wal/log.go", "	if err := l.write(b); err != nil || !promise {\n", "	if err := l.write(b); err != nil || true {\n"},
 		{"wal/log.go", "	promise := l.promises(p)\n", ""},
