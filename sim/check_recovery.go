@@ -3,7 +3,9 @@ package sim
 import (
 	"strings"
 
+	"github.com/holdfast-db/holdfast/internal/disk"
 	"github.com/holdfast-db/holdfast/raft"
+	"github.com/holdfast-db/holdfast/wal"
 )
 
 // checkRecovered is S1 and the durable half of R2 and R8: what a member found
@@ -75,4 +77,34 @@ func (n *Node) installed(found raft.Status) bool {
 	n.shadow.base = raft.EntryID{Index: applied, Term: log[applied-1].term}
 	n.shadow.log, n.shadow.inflight = nil, nil
 	return true
+}
+
+// superHeld is the newest version of super that is on the disk for good; 0: that
+// is not asked, for it costs a look through the log.
+func (n *Node) superHeld() uint64 {
+	if !n.tears || n.damaged {
+		return 0
+	}
+	return superOn(n.fs.Crash(n.w.diskDraw.Rand, disk.CrashOptions{DropAll: true}))
+}
+
+// checkSuper is S1 for super: no power loss takes a version that was there for
+// good. Of the two blocks of each one is written and synced before the other, so
+// that one of either version is whole at any time.
+func (n *Node) checkSuper(held uint64) {
+	if held == 0 {
+		return
+	}
+	if found := superOn(n.fs.Clone()); found < held {
+		n.w.unsafe("S1 super keeps what was synced", uint8(n.id), "version %d is left after a power loss, %d was there before", found, held)
+	}
+	n.w.count.add("versions of super compared")
+}
+
+func superOn(fs *disk.Mem) uint64 {
+	report, err := wal.Verify(fs, dataDir)
+	if err != nil {
+		return 0
+	}
+	return report.Super.Version
 }

@@ -240,6 +240,7 @@ func TestChecksSee(t *testing.T) {
 			w.nodes[0].checkDisowned(told)
 			w.nodes[0].checkDisowned(told)
 		}},
+		"a version of super that the power has taken": {"S1", func(w *World) { w.nodes[0].checkSuper(1 << 40) }},
 		"a process that stops without a cause": {"S1", func(w *World) {
 			w.nodes[0].gaveUp(disk.ErrIO)
 		}},

@@ -255,7 +255,7 @@ func (n *Node) restartDoomed() {
 			return
 		}
 		n.outage, n.tears, n.cutShort = max(1, reactions.around(n.w.plan.OutageMean)), true, nil
-		n.stopWhen(disk.FailOn(disk.OpSync, "super", 1+reactions.IntN(4), disk.Times, disk.ErrStopped))
+		n.stopWhen(disk.FailOn(disk.OpSync, "super", pick(reactions, 1, 2, 2, 3, 4), disk.Times, disk.ErrStopped))
 		n.start()
 	})
 }

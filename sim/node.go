@@ -224,7 +224,9 @@ func (n *Node) powerLoss() {
 		n.w.load.connectionsLost(n)
 	}
 	n.fs.Kill()
+	held := n.superHeld()
 	n.fs = n.fs.Crash(n.w.diskDraw.Rand, disk.CrashOptions{TearAll: n.tears})
+	n.checkSuper(held)
 	n.tears = false
 	n.wire()
 }

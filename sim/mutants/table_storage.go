@@ -35,7 +35,7 @@ var logMutants = []mutant{
 	{id: "43", name: "both twins of super are written before one sync", edits: []edit{
 		{"wal/superfile.go", "	if w.at%2 == 1 {", "	if w.at >= 2 {"},
 		{"wal/superfile.go", "uint32(w.super.version%2)+uint32(w.at), w.block", "uint32(w.super.version%2)+uint32(2*w.at), w.block"},
-	}, tests: "./wal"},
+	}, faults: "sync-error"},
 	{id: "45", name: "a full disk is overlooked when a segment is allocated", edits: []edit{
 		{"wal/segment.go", "	return p.file.Allocate(p.size)\n}\n\n// fit", "	_ = p.file.Allocate(p.size)\n	return nil\n}\n\n// fit"},
 	}},
