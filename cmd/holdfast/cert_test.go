@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/holdfast-db/holdfast/internal/pki"
+	"github.com/holdfast-db/holdfast/internal/servertest"
 	"github.com/holdfast-db/holdfast/server"
 )
 
@@ -21,7 +22,7 @@ func TestCert(t *testing.T) {
 	if err != nil || strings.Count(out, "made ") != 4 {
 		t.Fatalf("%s, %v", out, err)
 	}
-	address, _ := startMember(t, func(c *server.Config) {
+	address, _ := servertest.Start(t, func(c *server.Config) {
 		c.ClientTLS = server.TLS{CertFile: in("server.crt"), KeyFile: in("server.key"), TrustedCAFile: in("ca.crt"), ClientCertAuth: true}
 		c.PeerTLS = server.TLS{CertFile: in("peer.crt"), KeyFile: in("peer.key"), TrustedCAFile: in("ca.crt"), ClientCertAuth: true}
 		for _, u := range []*string{&c.ListenClientURLs, &c.AdvertiseClientURLs, &c.ListenPeerURLs, &c.InitialAdvertisePeerURLs} {

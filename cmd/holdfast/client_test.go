@@ -2,54 +2,13 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"io"
-	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/holdfast-db/holdfast/internal/proc"
-	"github.com/holdfast-db/holdfast/server"
+	"github.com/holdfast-db/holdfast/internal/servertest"
 )
-
-// startMember runs a member in this process and returns its client address.
-func startMember(t *testing.T, edit ...func(*server.Config)) (address, dir string) {
-	t.Helper()
-	var urls []string
-	for range 2 {
-		port, err := proc.FreePort()
-		if err != nil {
-			t.Fatal(err)
-		}
-		urls = append(urls, fmt.Sprintf("http://127.0.0.1:%d", port))
-	}
-	cfg := server.DefaultConfig()
-	cfg.DataDir = filepath.Join(t.TempDir(), "data")
-	cfg.ListenClientURLs, cfg.AdvertiseClientURLs = urls[0], urls[0]
-	cfg.ListenPeerURLs, cfg.InitialAdvertisePeerURLs = urls[1], urls[1]
-	cfg.Logger = slog.New(slog.DiscardHandler)
-	for _, f := range edit {
-		f(&cfg)
-	}
-	s, err := server.Start(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	select {
-	case <-s.Ready():
-	case <-time.After(10 * time.Second):
-		t.Fatal("not ready")
-	}
-	return strings.TrimPrefix(urls[0], "http://"), cfg.DataDir
-}
 
 // holdfast runs a command and returns what it printed.
 func holdfast(t *testing.T, args ...string) (string, error) {
@@ -65,7 +24,7 @@ func holdfast(t *testing.T, args ...string) (string, error) {
 
 // TestCommands drives the commands for people against a member.
 func TestCommands(t *testing.T) {
-	address, dir := startMember(t)
+	address, dir := servertest.Start(t)
 	t.Setenv("HOLDFAST_ENDPOINTS", address)
 	for _, c := range []struct {
 		args string

@@ -2,14 +2,10 @@ package grpcproxy
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
-	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -19,48 +15,10 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
-	"github.com/holdfast-db/holdfast/internal/proc"
-	"github.com/holdfast-db/holdfast/server"
+	"github.com/holdfast-db/holdfast/internal/servertest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// startMember runs a cluster of one in this process and returns its address.
-func startMember(t *testing.T, edit ...func(*server.Config)) string {
-	t.Helper()
-	var urls []string
-	for range 2 {
-		port, err := proc.FreePort()
-		if err != nil {
-			t.Fatal(err)
-		}
-		urls = append(urls, fmt.Sprintf("http://127.0.0.1:%d", port))
-	}
-	c := server.DefaultConfig()
-	c.DataDir = filepath.Join(t.TempDir(), "data")
-	c.ListenClientURLs, c.AdvertiseClientURLs = urls[0], urls[0]
-	c.ListenPeerURLs, c.InitialAdvertisePeerURLs = urls[1], urls[1]
-	c.Logger = slog.New(slog.DiscardHandler)
-	c.BcryptCost = 4 // the lowest: nothing here is about guessing
-	for _, f := range edit {
-		f(&c)
-	}
-	s, err := server.Start(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	select {
-	case <-s.Ready():
-	case <-time.After(10 * time.Second):
-		t.Fatal("not ready")
-	}
-	return strings.TrimPrefix(urls[0], "http://")
-}
 
 // startProxy runs one before members.
 func startProxy(t *testing.T, member string, change ...func(*Config)) *Proxy {
@@ -95,7 +53,7 @@ func connect(t *testing.T, address string, change ...func(*clientv3.Config)) *cl
 // behind starts a member and a proxy and connects to both.
 func behind(t *testing.T, change ...func(*Config)) (p *Proxy, through, direct *clientv3.Client) {
 	t.Helper()
-	member := startMember(t)
+	member, _ := servertest.Start(t)
 	p = startProxy(t, member, change...)
 	return p, connect(t, p.Addr()), connect(t, member)
 }

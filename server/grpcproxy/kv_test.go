@@ -8,6 +8,8 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-db/holdfast/internal/servertest"
 )
 
 // TestCachedReads: the second serializable read comes from memory, until a write through the proxy; a linearizable
@@ -87,7 +89,7 @@ func TestCachedTxn(t *testing.T) {
 
 // TestNamespace: clients see a part of the keys as if it were all, and nothing else.
 func TestNamespace(t *testing.T) {
-	member := startMember(t)
+	member, _ := servertest.Start(t)
 	direct := connect(t, member)
 	a := connect(t, startProxy(t, member, func(c *Config) { c.Namespace = "a/" }).Addr())
 	b := connect(t, startProxy(t, member, func(c *Config) { c.Namespace = "b/" }).Addr())

@@ -8,12 +8,14 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc"
+
+	"github.com/holdfast-db/holdfast/internal/servertest"
 )
 
 // TestRenewals: clients keep their leases through the proxy, a client that is gone loses its own, and all of them
 // together cost the member one stream.
 func TestRenewals(t *testing.T) {
-	member := startMember(t)
+	member, _ := servertest.Start(t)
 	p := startProxy(t, member)
 	direct := connect(t, member)
 	ctx := soon(t)

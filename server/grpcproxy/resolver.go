@@ -113,31 +113,43 @@ func (r *resolver) revoke(session *concurrency.Session) {
 	}
 }
 
+// watch follows the registered proxies. The channel holds those of now before
+// anything else: listed apart, one that leaves in between would never go.
 func (r *resolver) watch(ctx context.Context) error {
 	manager, err := endpoints.NewManager(r.client, r.prefix)
 	if err != nil {
 		return err
 	}
-	known, err := manager.List(ctx)
-	if err != nil {
-		return err
-	}
-	r.mu.Lock()
-	r.known = known
-	r.mu.Unlock()
 	updates, err := manager.NewWatchChannel(ctx)
 	if err != nil {
 		return err
 	}
+	r.begin(updates)
 	for batch := range updates {
 		r.apply(batch)
 	}
 	return nil
 }
 
+// begin exchanges what was known for those of now.
+func (r *resolver) begin(updates endpoints.WatchChannel) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.known = map[string]endpoints.Endpoint{}
+	select {
+	case batch := <-updates:
+		r.change(batch)
+	default: // nobody is there
+	}
+}
+
 func (r *resolver) apply(batch []*endpoints.Update) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.change(batch)
+}
+
+func (r *resolver) change(batch []*endpoints.Update) {
 	for _, u := range batch {
 		switch u.Op {
 		case endpoints.Add:

@@ -17,6 +17,7 @@ import (
 
 	"github.com/holdfast-db/holdfast/internal/pki"
 	"github.com/holdfast-db/holdfast/internal/proc"
+	"github.com/holdfast-db/holdfast/internal/servertest"
 	"github.com/holdfast-db/holdfast/server"
 )
 
@@ -66,7 +67,7 @@ func (p *papers) client(name, user string) *tls.Config {
 func TestTLS(t *testing.T) {
 	p := newPapers(t)
 	cert, key := p.issue("server", "server")
-	member := startMember(t, func(c *server.Config) {
+	member, _ := servertest.Start(t, func(c *server.Config) {
 		c.ListenClientURLs = strings.Replace(c.ListenClientURLs, "http://", "https://", 1)
 		c.AdvertiseClientURLs = c.ListenClientURLs
 		c.ClientTLS = server.TLS{CertFile: cert, KeyFile: key, TrustedCAFile: p.path("ca.crt"), ClientCertAuth: true}
@@ -107,7 +108,8 @@ func fetch(t *testing.T, url string, config *tls.Config) string {
 
 // TestAutoTLS: a certificate is made once and kept, and calls are logged without what was said.
 func TestAutoTLS(t *testing.T) {
-	member, dir, log := startMember(t), t.TempDir(), &proc.Output{}
+	member, _ := servertest.Start(t)
+	dir, log := t.TempDir(), &proc.Output{}
 	var before []byte
 	for i := range 2 {
 		proxy := startProxy(t, member, func(c *Config) {
@@ -160,7 +162,8 @@ func TestConfigs(t *testing.T) {
 
 // TestAutoSync: the members' own addresses replace the one that was given.
 func TestAutoSync(t *testing.T) {
-	member, log := startMember(t), &proc.Output{}
+	member, _ := servertest.Start(t)
+	log := &proc.Output{}
 	startProxy(t, member, func(c *Config) {
 		c.AutoSync, c.Log = 10*time.Millisecond, slog.New(slog.NewTextHandler(log, nil))
 	})

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/emptypb"
 
+	"github.com/holdfast-db/holdfast/internal/servertest"
 	"github.com/holdfast-db/holdfast/server/api/v3electionpb"
 	"github.com/holdfast-db/holdfast/server/api/v3lockpb"
 )
@@ -71,7 +72,7 @@ func TestMemberList(t *testing.T) {
 
 // TestResolver: proxies of one prefix hear of each other, and of an end.
 func TestResolver(t *testing.T) {
-	member := startMember(t)
+	member, _ := servertest.Start(t)
 	start := func(name string) (*Proxy, *clientv3.Client) {
 		p := startProxy(t, member, func(c *Config) {
 			c.AdvertiseURL, c.ResolverPrefix, c.ResolverTTL, c.Namespace = name, "proxies", 5, "a/"
@@ -200,7 +201,7 @@ func TestConcurrency(t *testing.T) {
 
 // TestLeasing: two proxies that lease keys never show an old value to a linearizable read.
 func TestLeasing(t *testing.T) {
-	member := startMember(t)
+	member, _ := servertest.Start(t)
 	lease := func(c *Config) { c.LeasingPrefix = "leasing/" }
 	one, two := connect(t, startProxy(t, member, lease).Addr()), connect(t, startProxy(t, member, lease).Addr())
 	ctx := soon(t)

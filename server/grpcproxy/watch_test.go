@@ -10,6 +10,8 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/holdfast-db/holdfast/internal/servertest"
 )
 
 // watching reads a watch's events as words such as "PUT a=1".
@@ -62,7 +64,7 @@ func (w *watching) expect(want ...string) {
 
 // TestWatchersShare: two clients that watch the same keys cost the member one watcher, and each gets what it asked for.
 func TestWatchersShare(t *testing.T) {
-	member := startMember(t)
+	member, _ := servertest.Start(t)
 	p := startProxy(t, member)
 	one, two, writer := connect(t, p.Addr()), connect(t, p.Addr()), connect(t, p.Addr())
 	ctx := soon(t)
@@ -93,7 +95,7 @@ func TestWatchersShare(t *testing.T) {
 // TestJoinAtARevision: who begins where the ride has not passed yet rides along, who begins in the past gets a ride
 // of its own, and who begins at the present doesn't see what was before.
 func TestJoinAtARevision(t *testing.T) {
-	member := startMember(t)
+	member, _ := servertest.Start(t)
 	p := startProxy(t, member)
 	c := connect(t, p.Addr())
 	ctx := soon(t)
