@@ -136,7 +136,7 @@ func newPlan(o Options) Plan {
 		p.Nodes = o.Nodes
 	}
 	p.Warmup = 1500 * millisecond
-	p.Chaos = d.between(54*second, 60*second)
+	p.Chaos = d.between(56*second, 60*second)
 	if o.Chaos != 0 {
 		p.Chaos = o.Chaos
 	}

@@ -57,6 +57,11 @@ func (s *outgoing) begin() {
 		return
 	}
 	s.toLife = s.to.life
+	s.receive()
+}
+
+// receive opens the other end. One member receives one snapshot at a time.
+func (s *outgoing) receive() {
 	if old := s.to.receiving; old != nil {
 		if old.sending() {
 			s.end(false) // one at a time: it is busy
@@ -64,7 +69,7 @@ func (s *outgoing) begin() {
 		}
 		_ = old.receiver.Close() // its sender died; what arrived is taken up again
 	}
-	receiver, err := s.to.rep.ReceiveSnapshot(reader.Incoming())
+	receiver, err := s.to.rep.ReceiveSnapshot(s.reader.Incoming())
 	if s.to.diskStopped() {
 		s.to.crashAtDisk("receiving a snapshot")
 		s.end(false)
@@ -134,25 +139,28 @@ func (s *outgoing) chunk() {
 		s.end(false) // the link is closed at the first bad frame
 		return
 	}
-	err = s.receiver.Write(int64(binary.LittleEndian.Uint64(f.Payload)), f.Payload[8:])
-	if s.to.diskStopped() {
-		s.to.crashAtDisk("writing a snapshot's chunk")
-		s.end(false)
-		return
-	}
-	if err != nil && s.tainted {
-		w.count.add("damaged chunks refused")
-		s.end(false)
-		return
-	}
-	if err != nil {
-		s.mustExcuse(err, Unsafe, "S2 snapshots arrive as they were sent")
+	if !s.written(f.Payload) {
 		s.end(false)
 		return
 	}
 	s.offset += int64(n)
 	w.trace.mark(w.now, whatChunk, uint8(s.to.id), uint64(s.from.id), uint64(s.offset), 0)
 	s.next()
+}
+
+// written gives a chunk to the receiver, and tells whether it took it.
+func (s *outgoing) written(payload []byte) bool {
+	err := s.receiver.Write(int64(binary.LittleEndian.Uint64(payload)), payload[8:])
+	switch {
+	case s.to.diskStopped():
+		s.to.crashAtDisk("writing a snapshot's chunk")
+		return false
+	case err != nil && s.tainted:
+		s.from.w.count.add("damaged chunks refused")
+	case err != nil:
+		s.mustExcuse(err, Unsafe, "S2 snapshots arrive as they were sent")
+	}
+	return err == nil
 }
 
 // frame reads the next part of the file; 0 bytes at its end.
