@@ -64,5 +64,9 @@ var marks = []string{
 	// Clients.
 	CountAcked, CountAmbiguous, "operations refused", "client timeouts", "requests lost on the way", "answers lost on the way",
 	"changes of users and roles", "writes denied", "reads denied", "watches denied", "watches ended by a permission", "secrets compared",
-	"leases expired", "checkpoints taken back", "watches cancelled by compaction", "watch progress", "model comparisons",
+	"leases expired", "checkpoints taken back", "watches cancelled by compaction", "watch progress", "locks acquired", "guarded writes",
+	// Checks that are made where there is something to compare.
+	"model comparisons", "full-state windows checked", "versions of super compared", "snapshots compared with the disk",
+	"tables of leases compared", "deadlines of leases compared", "lease ends compared", "transfers in calm",
+	"stable both ways", "stable bridge", "stable deaf", "stable mute", "stable one way",
 }
