@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/holdfast-db/holdfast/raft"
@@ -23,27 +24,45 @@ import (
 // it can neither vote for itself nor elect anybody; the leader, who has it in
 // his, sends it the log.
 
-// The others may hear of the addition later than whoever asked for it, so what
-// doesn't fit is asked for again.
+// Only what a quorum knows counts. A member that was away may know of this one's
+// predecessor only, at the same address, and whoever took that one's id would be
+// nobody for ever: its disk says so, and the others expect another.
+
+// The others may be on their way, and without a leader for some elections, so
+// what fails is asked for again: longer while a quorum isn't found, which is not
+// this member's fault.
 const (
-	joinPatience = 5 * time.Second
-	joinPause    = 100 * time.Millisecond
+	joinPatience   = 5 * time.Second
+	quorumPatience = 30 * time.Second
+	joinPause      = 100 * time.Millisecond
 	// joinAnswerMax bounds what is read of an answer.
 	joinAnswerMax = 4 << 20
+	joinReasonMax = 1 << 10
 )
 
 // errJoin begins the words of a join that failed.
 var errJoin = errors.New("cannot join the cluster that --initial-cluster describes")
 
+// errNoQuorum is the answer of a member that reaches too few others.
+var errNoQuorum = errors.New("it has no quorum")
+
 // join finds out this member's identity from the running cluster.
 func (s *Server) join() error {
-	deadline := time.Now().Add(joinPatience)
+	began := time.Now()
 	for {
 		err := s.tryJoin()
-		if err == nil || time.Now().After(deadline) {
+		patience := joinPatience
+		if errors.Is(err, errNoQuorum) {
+			patience = quorumPatience
+		}
+		if err == nil || time.Since(began) > patience {
 			return err
 		}
-		time.Sleep(joinPause)
+		select {
+		case <-time.After(joinPause):
+		case <-s.settings.starting().Done():
+			return s.settings.starting().Err()
+		}
 	}
 }
 
@@ -78,12 +97,21 @@ func (s *Server) askMembers(peerURL string) (cluster uint64, members []memberJSO
 		return 0, nil, err
 	}
 	defer client.CloseIdleConnections()
-	resp, err := client.Get(requestURL(u, "/members"))
+	r, err := http.NewRequestWithContext(s.settings.starting(), http.MethodGet, requestURL(u, "/members?linearizable=true"), nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	resp, err := client.Do(r)
 	if err != nil {
 		return 0, nil, err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusServiceUnavailable:
+		why, _ := io.ReadAll(io.LimitReader(resp.Body, joinReasonMax))
+		return 0, nil, fmt.Errorf("%w: %s", errNoQuorum, strings.TrimSpace(string(why)))
+	default:
 		return 0, nil, fmt.Errorf("status %s", resp.Status)
 	}
 	if cluster, err = strconv.ParseUint(resp.Header.Get(clusterIDHeader), 16, 64); err != nil {

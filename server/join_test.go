@@ -1,8 +1,10 @@
 package server
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -255,6 +257,45 @@ func TestJoinRefused(t *testing.T) {
 	err = s.adopt(7, []memberJSON{{ID: 1, PeerURLs: []string{"http://a:1"}, IsLearner: true}, {ID: 2, PeerURLs: []string{"http://b:1"}}})
 	if err == nil || !strings.Contains(err.Error(), "too many learner") {
 		t.Errorf("%v", err)
+	}
+}
+
+// A member without a quorum may know of a cluster in which whoever joins was
+// somebody else: it tells what it knows, as etcd's do, but nobody joins by that.
+func TestJoinAsksQuorum(t *testing.T) {
+	c := newCluster(t, 3)
+	for i := range 2 {
+		if err := c.members[i].Stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg := c.configs[0]
+	cfg.DataDir, cfg.InitialClusterState = t.TempDir(), "existing"
+	s, err := cfg.resolve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	joiner := &Server{settings: s, log: cfg.Logger}
+	err = joiner.tryJoin()
+	if !errors.Is(err, errNoQuorum) || !strings.Contains(err.Error(), "could not be confirmed within 2s") {
+		t.Errorf("%v", err)
+	}
+	var known []memberJSON
+	resp, err := http.Get(c.configs[2].InitialAdvertisePeerURLs + "/members")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(&known); err != nil || len(known) != 3 {
+		t.Errorf("%v, %v", known, err)
+	}
+	c.start(1)
+	c.ready(1)
+	if err := joiner.tryJoin(); err != nil {
+		t.Error(err)
+	}
+	if want := c.members[0].MemberID(); s.member != want {
+		t.Errorf("joins as %x, is %x", s.member, want)
 	}
 }
 

@@ -1,13 +1,18 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/holdfast-db/holdfast/internal/oneport"
+	"github.com/holdfast-db/holdfast/server/api"
 	"github.com/holdfast-db/holdfast/server/state"
 )
 
@@ -74,17 +79,34 @@ type memberJSON struct {
 	ClientURLs []string `json:"clientURLs,omitempty"`
 }
 
-// serveMembers lists the members that are known here: not by a quorum, which
-// may be waiting for the very member that asks.
+// membersWait is how long a member that is asked for the members tries to reach a
+// quorum. Whoever joins asks another then.
+const membersWait = 2 * time.Second
+
+// serveMembers lists the members: those that are known here, as etcd's peers do;
+// with ?linearizable=true those that a quorum knows, or none. A member that was
+// cut off, or reads its own log again, may still know of a cluster in which
+// whoever joins was somebody else.
 func (b *backend) serveMembers(w http.ResponseWriter, r *http.Request) {
 	if !allowGet(w, r) {
 		return
 	}
-	list := []memberJSON{}
-	if known := b.head.roster.Load(); known != nil {
-		for _, m := range known.members {
-			list = append(list, memberToJSON(m))
+	var members []state.Member
+	if asked, _ := strconv.ParseBool(r.URL.Query().Get("linearizable")); asked {
+		ctx, cancel := context.WithTimeout(r.Context(), membersWait)
+		defer cancel()
+		view, err := b.View(ctx, true)
+		if err != nil {
+			http.Error(w, fmt.Sprintf("the members could not be confirmed within %v: %s", membersWait, errorText(api.ToGRPC(err))), http.StatusServiceUnavailable)
+			return
 		}
+		members = view.Members()
+	} else if known := b.head.roster.Load(); known != nil {
+		members = known.members
+	}
+	list := []memberJSON{}
+	for _, m := range members {
+		list = append(list, memberToJSON(m))
 	}
 	w.Header().Set(clusterIDHeader, hex(b.settings.cluster))
 	w.Header().Set("Content-Type", "application/json")
