@@ -23,8 +23,8 @@ type Options struct {
 	TraceJSON bool
 	// Record keeps what is needed to draw the run (Result.Recording).
 	Record bool
-	// Porcupine also judges the clients' history by package linearizability:
-	// witness, real time, watches, and the searches by key and in windows. The
-	// online checks always run.
+	// Porcupine adds its searches, by key and in windows, to what judges the
+	// clients' history at the end. The rest of package linearizability (witness,
+	// real time, watches) and the online checks always run.
 	Porcupine bool
 }

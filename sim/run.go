@@ -28,6 +28,31 @@ type Result struct {
 	History *linearizability.History
 }
 
+// Plan is what a run will print first: the settings that its seed draws and the
+// faults that it turns on. It is known before anything runs.
+func (o Options) Plan() string {
+	p := planOf(o)
+	return p.text()
+}
+
+// planOf draws the plan, or takes a story's own.
+func planOf(o Options) Plan {
+	if o.Scenario == nil {
+		return newPlan(o)
+	}
+	p, err := o.Scenario.plan()
+	if err != nil {
+		panic(err) // it was parsed, so it has one
+	}
+	return p
+}
+
+func (p *Plan) text() string {
+	var text bytes.Buffer
+	p.Print(&text)
+	return text.String()
+}
+
 // Run lives one world through and judges it. It uses no clock and no
 // goroutine; equal options give equal results.
 func Run(o Options) (r Result) {
@@ -43,9 +68,7 @@ func Run(o Options) (r Result) {
 	}
 	w.run(o)
 	w.told = w.history()
-	if o.Porcupine {
-		w.checkHistory(w.told)
-	}
+	w.checkHistory(w.told, o.Porcupine)
 	return r
 }
 
@@ -67,10 +90,8 @@ func trimStack(stack []byte) []byte {
 }
 
 func (w *World) result() Result {
-	var plan bytes.Buffer
-	w.plan.Print(&plan)
 	r := Result{
-		Seed: w.plan.Seed, Plan: plan.String(), Hash: w.trace.hash.Sum64(), Events: w.trace.events,
+		Seed: w.plan.Seed, Plan: w.plan.text(), Hash: w.trace.hash.Sum64(), Events: w.trace.events,
 		Virtual: w.now, Count: w.count, Failure: w.failure, Script: w.script, History: w.told,
 	}
 	if w.told == nil { // the run was ended

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/holdfast-db/holdfast/linearizability"
 )
 
 var (
@@ -99,5 +101,41 @@ func TestTraceChangesNothing(t *testing.T) {
 	}
 	if !strings.Contains(text.String(), "leads in term") || strings.Count(lines.String(), "\n") < 1000 {
 		t.Errorf("a trace without its story: %d bytes, %d lines", text.Len(), strings.Count(lines.String(), "\n"))
+	}
+}
+
+// The plan is known before the run, and is the one that the run then has.
+func TestPlanFirst(t *testing.T) {
+	s, err := ParseScenario("nodes 2\nexpect leader")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []Options{{Seed: 1}, {Seed: 6, Nodes: 3, Faults: []string{"partition"}}, {Scenario: s}} {
+		if plan := o.Plan(); plan == "" || plan != Run(o).Plan {
+			t.Errorf("announced %s\nhad %s", plan, Run(o).Plan)
+		}
+	}
+}
+
+// Whoever does without Porcupine has the witness all the same.
+func TestWitnessAlways(t *testing.T) {
+	o := Options{Seed: 2, Nodes: 3, Chaos: 2 * second}
+	w := newWorld(o)
+	w.run(o)
+	h := w.history()
+	if w.checkHistory(h, false); w.failure != nil {
+		t.Fatal(w.failure)
+	}
+	if n, ok := w.count["full-state windows checked"]; ok {
+		t.Errorf("%d windows were searched", n)
+	}
+	for i := len(h.Operations) - 1; i >= 0; i-- {
+		if p := &h.Operations[i]; p.Request.Kind == linearizability.Put && p.Response.Outcome == linearizability.OK {
+			p.Response.Revision++
+			break
+		}
+	}
+	if w.checkHistory(h, false); w.failure == nil || w.failure.Class != Unsafe || !strings.HasPrefix(w.failure.Check, "C1 history") {
+		t.Errorf("a write with another's revision was believed: %v", w.failure)
 	}
 }
