@@ -23,7 +23,9 @@ the clients. It is printed first; the same seed gives the same run, event by
 event, and the same trace hash.
 
 Exit codes: 0 passed, 10 the code under test panicked or stopped by itself,
-11 it broke a safety promise, 12 it did not come back after the faults ended.`
+11 it broke a safety promise, 12 it did not come back after the faults ended, or
+the run itself did not end: one that takes two minutes by the clock on the wall is
+named on stderr, and after --hung what every goroutine does is written to a file.`
 
 const simExample = `  # one run, and its story
   holdfast sim --seed 7
@@ -53,6 +55,8 @@ type simFlags struct {
 	scenario  string
 	faults    []string
 	out       string
+	hung      time.Duration
+	dog       watchdog
 }
 
 func newSimCommand() *cobra.Command {
@@ -71,6 +75,7 @@ func newSimCommand() *cobra.Command {
 	fs.IntVar(&f.workers, "workers", runtime.NumCPU(), "runs at a time")
 	fs.StringVar(&f.out, "out", "", "with several runs: add one line of JSON a seed to this file, and pass over the seeds that are in it")
 	f.addOutput(fs)
+	f.addHung(fs)
 	fs.BoolVar(&f.twice, "twice", false, "run each seed twice and compare the trace hashes")
 	fs.BoolVar(&f.keepGoing, "keep-going", false, "with several runs: don't stop at the first failure")
 	c.AddCommand(newSimShrink(), newSimReplay())
@@ -83,7 +88,7 @@ func (f *simFlags) addWorld(fs *pflag.FlagSet) {
 	fs.IntVar(&f.nodes, "nodes", 0, "members at the start, 1 to 9 (0: drawn from the seed)")
 	fs.DurationVar(&f.chaos, "chaos", 0, "simulated length of the fault phase (0: drawn)")
 	fs.StringSliceVar(&f.faults, "faults", nil, "only these faults or groups of them:\n"+sim.FaultNames())
-	fs.BoolVar(&f.porcupine, "porcupine", true, "search for a linearization by key and in windows, besides the witness")
+	fs.BoolVar(&f.porcupine, "porcupine", true, "search for a linearization by key and in windows, besides the witness, which always looks")
 }
 
 // addOutput adds the flags that say what is told of a run.
@@ -116,7 +121,7 @@ func (f *simFlags) run(c *cobra.Command) error {
 		if f.out != "" {
 			return exitWith(exitUsage, fmt.Errorf("--out takes --seeds or --for; one run is told by -o json"))
 		}
-		return f.one(c)
+		return f.guarded(c, f.one)
 	}
 	first, last, err := f.span()
 	if err != nil {
@@ -125,7 +130,7 @@ func (f *simFlags) run(c *cobra.Command) error {
 	if f.trace != "" || f.scenario != "" {
 		return exitWith(exitUsage, fmt.Errorf("--trace and --scenario take a single run"))
 	}
-	return f.many(c, first, last)
+	return f.guarded(c, func(c *cobra.Command) error { return f.many(c, first, last) })
 }
 
 // span reads --seeds A..B; with --for alone there is no last one.
@@ -168,9 +173,9 @@ func (f *simFlags) readScenario() (*sim.Scenario, error) {
 // replay is the command that plays a run again.
 func (f *simFlags) replay(seed uint64) string {
 	if f.scenario != "" {
-		return "holdfast sim replay " + f.scenario
+		return program() + " sim replay " + f.scenario
 	}
-	command := fmt.Sprintf("holdfast sim --seed %d", seed)
+	command := fmt.Sprintf("%s sim --seed %d", program(), seed)
 	if f.nodes != 0 {
 		command += fmt.Sprintf(" --nodes %d", f.nodes)
 	}
@@ -184,11 +189,13 @@ func (f *simFlags) replay(seed uint64) string {
 }
 
 // name says which run is meant.
-func (f *simFlags) name(r *sim.Result) string {
+func (f *simFlags) name(r *sim.Result) string { return f.nameOf(r.Seed) }
+
+func (f *simFlags) nameOf(seed uint64) string {
 	if f.scenario != "" {
 		return f.scenario
 	}
-	return fmt.Sprintf("seed %d", r.Seed)
+	return fmt.Sprintf("seed %d", seed)
 }
 
 // one runs a single seed and tells its story.
@@ -208,6 +215,9 @@ func (f *simFlags) one(c *cobra.Command) error {
 		defer file.Close()
 		o.Trace, o.TraceJSON = file, strings.HasSuffix(f.trace, "json")
 	}
+	if f.output == "text" {
+		fmt.Fprint(c.OutOrStdout(), o.Plan())
+	}
 	r := f.play(o)
 	if r.Failure == nil && c.Flags().Changed("report") {
 		f.draw(c, &r)
@@ -222,14 +232,21 @@ func (f *simFlags) one(c *cobra.Command) error {
 // runSimulation is sim.Run; tests of what follows a failure have their own.
 var runSimulation = sim.Run
 
+// simulate runs a seed under the eyes of the watchdog.
+func (f *simFlags) simulate(o sim.Options) sim.Result {
+	ended := f.dog.watch(f.nameOf(o.Seed))
+	defer ended()
+	return runSimulation(o)
+}
+
 // play runs a seed, and with --twice once more.
 func (f *simFlags) play(o sim.Options) sim.Result {
-	r := runSimulation(o)
+	r := f.simulate(o)
 	if !f.twice || r.Failure != nil {
 		return r
 	}
 	o.Trace = nil
-	if again := runSimulation(o); again.Hash != r.Hash {
+	if again := f.simulate(o); again.Hash != r.Hash {
 		r.Class = sim.Crashed
 		r.Failure = &sim.Failure{Class: sim.Crashed, Check: "determinism", Text: fmt.Sprintf("trace hash %016x, then %016x", r.Hash, again.Hash)}
 	}

@@ -54,9 +54,8 @@ func printJSON(c *cobra.Command, row *simJSON) error {
 	return json.NewEncoder(c.OutOrStdout()).Encode(row)
 }
 
-// print tells of a single run.
+// print tells of a single run what its plan, which was printed before, has led to.
 func (f *simFlags) print(w io.Writer, r *sim.Result) {
-	fmt.Fprint(w, r.Plan)
 	if r.Failure != nil {
 		fmt.Fprintln(w, "the last events:")
 		for _, line := range r.Recent {

@@ -31,7 +31,7 @@ func (f *simFlags) writeReport(r *sim.Result) (name string, err error) {
 		}
 	}
 	o.Record = true
-	again := runSimulation(o)
+	again := f.simulate(o)
 	if r.Failure != nil && !sim.SameFailure(r.Failure, again.Failure) {
 		return "", fmt.Errorf("played once more, %s does not fail in the same way (%v)", f.name(r), again.Failure)
 	}
@@ -66,7 +66,7 @@ func (f *simFlags) fileName(seed uint64) string {
 func (f *simFlags) commands(seed uint64) []string {
 	list := []string{fmt.Sprintf("%s --trace %s.trace", f.replay(seed), f.fileName(seed))}
 	if f.scenario == "" {
-		list = append(list, strings.Replace(f.replay(seed), "holdfast sim ", "holdfast sim shrink ", 1))
+		list = append(list, strings.Replace(f.replay(seed), " sim ", " sim shrink ", 1))
 	}
 	return list
 }

@@ -28,13 +28,14 @@ func newSimShrink() *cobra.Command {
 	f := &shrinkFlags{}
 	c := &cobra.Command{
 		Use: "shrink --seed N", Short: "Cut the faults of a failing seed down to those that matter", Long: shrinkHelp,
-		Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return f.shrink(c) },
+		Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return f.guarded(c, f.shrink) },
 	}
 	fs := c.Flags()
 	fs.Uint64Var(&f.seed, "seed", 0, "the failing run")
 	f.addWorld(fs)
 	fs.StringVar(&f.file, "file", "", "where to write the scenario (seed-N.txt)")
 	fs.IntVar(&f.runs, "runs", 500, "scripts to try at most")
+	f.addHung(fs)
 	_ = c.MarkFlagRequired("seed") // it exists
 	return c
 }
@@ -44,7 +45,7 @@ func (f *shrinkFlags) shrink(c *cobra.Command) error {
 		return err
 	}
 	o := f.options(f.seed)
-	r := runSimulation(o)
+	r := f.simulate(o)
 	if r.Failure == nil {
 		return exitWith(exitUsage, fmt.Errorf("seed %d passes: there is nothing to shrink", f.seed))
 	}
@@ -53,7 +54,7 @@ func (f *shrinkFlags) shrink(c *cobra.Command) error {
 	s := sim.Shrinker{Runs: f.runs, Fails: func(script []sim.Action) bool {
 		o := o
 		o.Script = script
-		played := runSimulation(o)
+		played := f.simulate(o)
 		return sim.SameFailure(played.Failure, r.Failure)
 	}}
 	s.Progress = func(script []sim.Action) {
@@ -71,14 +72,14 @@ func (f *shrinkFlags) shrink(c *cobra.Command) error {
 	if err := os.WriteFile(f.file, []byte(f.scenarioText(o, len(script), least)), 0o644); err != nil {
 		return exitWith(exitNo, err)
 	}
-	fmt.Fprintf(c.OutOrStdout(), "%d of %d actions are left after %d runs\nreplay: holdfast sim replay %s\n", len(least), len(script), s.Tried, f.file)
+	fmt.Fprintf(c.OutOrStdout(), "%d of %d actions are left after %d runs\nreplay: %s sim replay %s\n", len(least), len(script), s.Tried, program(), f.file)
 	return nil
 }
 
 // scenarioText is the file: what failed, and how to get it.
 func (f *shrinkFlags) scenarioText(o sim.Options, before int, script []sim.Action) string {
 	o.Script = script
-	played := runSimulation(o)
+	played := f.simulate(o)
 	head := fmt.Sprintf("Seed %d, cut down from %d to %d actions. It fails with\n%v\n", f.seed, before, len(script), played.Failure)
 	head = "# " + strings.ReplaceAll(strings.TrimSpace(head), "\n", "\n# ") + "\n"
 	return head + sim.Script(o, script)
@@ -96,5 +97,6 @@ func newSimReplay() *cobra.Command {
 		},
 	}
 	f.addOutput(c.Flags())
+	f.addHung(c.Flags())
 	return c
 }

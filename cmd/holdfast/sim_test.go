@@ -53,6 +53,31 @@ func TestSimSeed(t *testing.T) {
 	}
 }
 
+// What is turned on is printed before anything runs: whoever has to end a run
+// that takes too long knows what it was.
+func TestSimPlanFirst(t *testing.T) {
+	plain := runSimulation
+	t.Cleanup(func() { runSimulation = plain })
+	var out bytes.Buffer
+	before := ""
+	runSimulation = func(o sim.Options) sim.Result {
+		before = out.String()
+		return sim.Result{Seed: o.Seed, Plan: o.Plan(), Count: sim.Counters{}}
+	}
+	c := newSimCommand()
+	c.SetOut(&out)
+	c.SetArgs([]string{"--seed", "5"})
+	if err := c.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(before, "seed 5: ") || !strings.Contains(before, "\n  load ") || !strings.Contains(before, "  faults   ") {
+		t.Errorf("before the run: %q", before)
+	}
+	if strings.Count(out.String(), "seed 5: ") != 1 {
+		t.Errorf("the plan is told twice:\n%s", out.String())
+	}
+}
+
 // Several seeds end in a table, or in a line of JSON each.
 func TestSimSeeds(t *testing.T) {
 	out, _, err := runSim(t, "--seeds", "1..3", "--workers", "2")
