@@ -15,7 +15,7 @@ var rewrite = flag.Bool("rewrite", false, "write the manual's table of actions a
 // Every story of the library comes true.
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("scenarios/*.txt")
-	if err != nil || len(files) < 15 {
+	if err != nil || len(files) < 24 {
 		t.Fatalf("%v: %d scenarios", err, len(files))
 	}
 	for _, file := range files {

@@ -209,3 +209,20 @@ func FuzzDecodeMemberChange(f *testing.F) {
 		}
 	})
 }
+
+// New addresses change nothing else of a member: a learner stays one, and so does
+// who is joining (etcd #21736 made voters of learners).
+func TestUpdateKeepsRole(t *testing.T) {
+	config := raft.Configuration{Members: []raft.Member{
+		{ID: 1, Voter: true, Address: "http://a"}, {ID: 2, Address: "http://b"}, {ID: 3, Joining: true, Address: "http://c"},
+	}}
+	for _, before := range config.Members {
+		m := MemberChange{Op: UpdateMember, ID: before.ID, URLs: []string{"http://moved"}}
+		change, err := m.against(&config)
+		want := before
+		want.Address = "http://moved"
+		if err != nil || len(change.Set) != 1 || change.Set[0] != want {
+			t.Errorf("%+v, %v; want %+v", change, err, want)
+		}
+	}
+}
