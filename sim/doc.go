@@ -89,9 +89,9 @@
 // index defines it for all, and a model of its own, which shares no code with
 // mvcc or server/state, says what every reply must be. And package linearizability
 // judges the clients' history afterwards by means of its own. It gets that history
-// and two things from the oracle: the list of all changes, with which the witness
-// compares the answers, and which writes without an answer (or with an ambiguous
-// one) never took effect; those are left out, for they explain nothing and make
+// and two things from the oracle: the list of all changes, which says what
+// operations without a clear answer did and must fit all the others, and which
+// writes without a clear answer never took effect; those are left out, for they explain nothing and make
 // every search longer (history.go, vanished). So it is a second opinion on answers,
 // order, time and watches, not on whether the oracle's log is the true one: that is
 // what R1–R9 are for.
