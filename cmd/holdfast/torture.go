@@ -38,10 +38,19 @@ Checked after each round: every acknowledged write is there and none is there
 twice, the history is linearizable, watchers missed nothing and saw nothing twice,
 all members hold the same.
 
-The seed decides requests and faults; their timing is the machine's. Links are cut
-by proxies in this process, on loopback; nothing needs root. Which member dialled
-is known on Linux only: elsewhere a cut is of all that a member receives. Flags
-behind -- go to the servers.
+The seed decides requests and faults; their timing is the machine's. Flags behind --
+go to the servers.
+
+What lies between members, --network says:
+  namespaces  each member has a network namespace and an address of its own, and
+              this process carries packets between them: a cut is as silent as that
+              of a cable, TCP finds out by itself. Linux, with the rights of root;
+              addresses are of 198.18.0.0/15. Nothing is left behind, not even by
+              kill -9
+  proxy       TCP proxies in this process, on loopback; nothing needs root. They
+              hold bytes back, but acknowledge them. Which member dialled is known
+              on Linux only: elsewhere a cut is of all that a member receives
+  auto        namespaces where they are possible, proxies elsewhere
 
 Exit codes: 0 passed, 10 a member ended by itself, 11 a promise was broken, 12 the
 cluster did not come back after all was mended.`
@@ -55,6 +64,9 @@ const tortureExample = `  # a minute of everything
   # five members, only cut links and kills
   holdfast torture --nodes 5 --faults cut,kill,killall --for 5m
 
+  # silent cuts, as of a cable
+  sudo holdfast torture --network namespaces --faults cut,delay,kill --for 5m
+
   # TLS everywhere, users with passwords and roles: all certificates, all members
   # and all processes are replaced in turn, in each round
   holdfast torture --secure --each --faults roll,rebuild,renew --for 5m
@@ -67,10 +79,11 @@ const tortureExample = `  # a minute of everything
 
 // tortureFlags are the command's settings.
 type tortureFlags struct {
-	config torture.Config
-	faults string
-	output string
-	dir    string
+	config  torture.Config
+	faults  string
+	network string
+	output  string
+	dir     string
 }
 
 func newTorture() *cobra.Command {
@@ -93,6 +106,7 @@ func newTorture() *cobra.Command {
 	fs.IntVar(&f.config.Members, "nodes", f.config.Members, "members, 1 to 9")
 	fs.Uint64Var(&f.config.Seed, "seed", 0, "of requests and faults (0: drawn)")
 	fs.StringVar(&f.faults, "faults", "all", "kinds separated by commas, all or none")
+	fs.StringVar(&f.network, "network", "auto", "what links are made of: auto, proxy or namespaces")
 	fs.BoolVar(&f.config.Secure, "secure", false, "certificates on both sides of every connection, users with passwords and roles")
 	fs.BoolVar(&f.config.Each, "each", false, "a round goes on until each thing that can happen to processes was done once")
 	fs.IntVar(&f.config.Writers, "writers", f.config.Writers, "concurrent clients that write")
@@ -108,6 +122,10 @@ func newTorture() *cobra.Command {
 func (f *tortureFlags) run(c *cobra.Command) error {
 	if err := f.check(); err != nil {
 		return exitWith(exitUsage, err)
+	}
+	var why error
+	if f.config.Network, why = f.config.Network.Resolve(); why != nil {
+		fmt.Fprintf(c.ErrOrStderr(), "links are proxies: %v\n", why)
 	}
 	remove, err := f.prepare()
 	if err != nil {
@@ -149,6 +167,9 @@ func (f *tortureFlags) check() (err error) {
 	}
 	if c.Faults, err = torture.ParseFaults(f.faults); err != nil {
 		return fmt.Errorf("--faults: %w", err)
+	}
+	if c.Network, err = torture.ParseNetwork(f.network); err != nil {
+		return fmt.Errorf("--network: %w", err)
 	}
 	if f.faults == "all" {
 		c.Faults = c.AllFaults()

@@ -11,13 +11,13 @@ import (
 // TestTortureFlags: what can't be done is refused before anything starts. That the command itself works is tested in
 // internal/torture, which it only calls.
 func TestTortureFlags(t *testing.T) {
-	for _, args := range []string{"--nodes 0", "--nodes 10", "--faults fire", "-o xml", "--writers", "extra"} {
+	for _, args := range []string{"--nodes 0", "--nodes 10", "--faults fire", "--network carrier-pigeons", "-o xml", "--writers", "extra"} {
 		err := execute(append([]string{"torture"}, strings.Fields(args)...))
 		if exitCode(err) != exitUsage {
 			t.Errorf("%s: %v", args, err)
 		}
 	}
-	f := tortureFlags{config: torture.Defaults(), faults: "all", output: "text"}
+	f := tortureFlags{config: torture.Defaults(), faults: "all", network: "auto", output: "text"}
 	f.config.Rounds, f.config.Binary = 0, "bin/etcd"
 	if err := f.check(); err != nil {
 		t.Fatal(err)

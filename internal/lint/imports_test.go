@@ -81,7 +81,7 @@ var rules = map[string]rule{
 	"internal/proc":       {nil, "starts processes; what they are is a parameter"},
 	"internal/servertest": {[]string{"internal/proc", "server"}, "runs what tests of other packages stand before"},
 	"internal/clients":    {nil, "only tests, from outside"},
-	"internal/torture":    {[]string{"internal/proc", "internal/pki", "linearizability", etcdAPI, etcdClient, grpc}, "sees the server from outside only, so that it can judge any"},
+	"internal/torture":    {[]string{"internal/proc", "internal/pki", "linearizability", etcdAPI, etcdClient, grpc, xsys}, "sees the server from outside only, so that it can judge any"},
 	"internal/differential": {[]string{"internal/proc", "server/api/v3lockpb", "server/api/v3electionpb", etcdAPI, grpc, protobuf},
 		"sees both servers from outside only, so that it can't excuse one"},
 	"bench/compare": {[]string{"internal/proc", etcdClient}, "sees the server from outside only, so that it can measure any"},

@@ -23,6 +23,11 @@ type Options struct {
 	// PeerURL gives the URL that a member advertises to its peers, when something stands before the one that it
 	// listens on; nil: the same.
 	PeerURL func(listenURL string) (string, error)
+	// Host is the address of a member, counted from 0, on which it listens; nil: 127.0.0.1 for all.
+	Host func(member int) string
+	// Spawn runs the function that starts a member's process, for who wants it to start in another namespace than this
+	// process has; nil: just runs it. The process inherits what the calling thread has, which must outlive it.
+	Spawn func(member int, start func() error) error
 	// Prepare is called with the members before the first of them starts; nil for nothing.
 	Prepare func([]*Member)
 }
@@ -42,7 +47,7 @@ func New(o Options) (*Cluster, error) {
 	c := &Cluster{options: o}
 	var initial []string
 	for i := range o.Members {
-		m, err := newMember(fmt.Sprintf("n%d", i+1), o)
+		m, err := newMember(i, o)
 		if err != nil {
 			return nil, err
 		}
@@ -64,7 +69,7 @@ func New(o Options) (*Cluster, error) {
 // Join lays out one more member, which is to be added to the running cluster and
 // then started; it is told to join the members that Members lists by then.
 func (c *Cluster) Join() (*Member, error) {
-	m, err := newMember(fmt.Sprintf("n%d", len(c.Members)+1), c.options)
+	m, err := newMember(len(c.Members), c.options)
 	if err != nil {
 		return nil, err
 	}

@@ -25,14 +25,16 @@ var ErrNotRunning = errors.New("proc: member is not running")
 // a Cluster makes them. Methods may be called from several goroutines.
 type Member struct {
 	Name      string // n1, n2, …
-	ClientURL string // SCHEME://127.0.0.1:PORT
-	PeerURL   string // SCHEME://127.0.0.1:PORT, as others dial it
+	ClientURL string // SCHEME://HOST:PORT
+	PeerURL   string // SCHEME://HOST:PORT, as others dial it
 	Dir       string // holds everything of this member
 	DataDir   string // Dir/data, made by the server
 	// ListenPeerURL is where the member listens for peers: PeerURL, unless something stands between.
 	ListenPeerURL string
 	LogPath       string // Dir/log, appended to over all lives of the member
 
+	host   string
+	spawn  func(start func() error) error
 	binary string
 	args   []string
 	extra  []string // of SetExtra
@@ -72,7 +74,7 @@ func (m *Member) Start(extra ...string) error {
 	cmd.Dir, cmd.Env = m.Dir, m.env
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = childAttributes()
-	if err := cmd.Start(); err != nil {
+	if err := m.spawn(cmd.Start); err != nil {
 		return fmt.Errorf("proc: start %s: %w", m.Name, err)
 	}
 	l := &life{cmd: cmd, logStart: start, exited: make(chan struct{})}
@@ -225,6 +227,9 @@ func (m *Member) LogTail(n int) string {
 	return string(bytes.Join(lines, []byte("\n")))
 }
 
+// Host is the address that the member listens on.
+func (m *Member) Host() string { return m.host }
+
 // Wipe removes the data directory of a member that does not run.
 func (m *Member) Wipe() error {
 	m.mu.Lock()
@@ -274,7 +279,7 @@ func readFrom(path string, offset int64) ([]byte, error) {
 	return b[min(offset, int64(len(b))):], nil
 }
 
-func newMember(name string, o Options) (*Member, error) {
+func newMember(index int, o Options) (*Member, error) {
 	client, err := FreePort()
 	if err != nil {
 		return nil, err
@@ -283,15 +288,19 @@ func newMember(name string, o Options) (*Member, error) {
 	if err != nil {
 		return nil, err
 	}
-	scheme := cmp.Or(o.Scheme, "http")
-	m := &Member{
-		Name:      name,
-		ClientURL: fmt.Sprintf("%s://127.0.0.1:%d", scheme, client),
-		PeerURL:   fmt.Sprintf("%s://127.0.0.1:%d", scheme, peer),
-		Dir:       filepath.Join(o.Dir, name),
-		binary:    o.Binary,
+	m := &Member{Name: fmt.Sprintf("n%d", index+1), host: "127.0.0.1", binary: o.Binary}
+	if o.Host != nil {
+		m.host = o.Host(index)
 	}
+	m.spawn = func(start func() error) error { return start() }
+	if o.Spawn != nil {
+		m.spawn = func(start func() error) error { return o.Spawn(index, start) }
+	}
+	scheme := cmp.Or(o.Scheme, "http")
+	m.ClientURL = fmt.Sprintf("%s://%s:%d", scheme, m.host, client)
+	m.PeerURL = fmt.Sprintf("%s://%s:%d", scheme, m.host, peer)
 	m.ListenPeerURL = m.PeerURL
+	m.Dir = filepath.Join(o.Dir, m.Name)
 	m.DataDir, m.LogPath = filepath.Join(m.Dir, "data"), filepath.Join(m.Dir, "log")
 	return m, os.MkdirAll(m.Dir, 0o700)
 }

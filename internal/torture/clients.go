@@ -144,7 +144,11 @@ func (l *lines) hangUp(address string) {
 
 // shown is how a handshake at an address went.
 func shown(ctx context.Context, address string, config *tls.Config) (*tls.ConnectionState, error) {
-	config.ServerName = "127.0.0.1"
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	config.ServerName = host
 	d := tls.Dialer{Config: config}
 	c, err := d.DialContext(ctx, "tcp", address)
 	if err != nil {

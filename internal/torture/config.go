@@ -73,6 +73,7 @@ type Config struct {
 	Length   time.Duration // of a round's load, healing and checks not counted
 	Seed     uint64        // of requests and faults
 	Faults   []Fault       // kinds that happen
+	Network  NetworkKind   // between members; "" is Proxies
 	Secure   bool          // TLS with certificates of both sides everywhere, users with passwords and roles
 	Each     bool          // a round goes on until everything that the nemesis may do was done once
 	Args     []string      // further flags for the servers
@@ -106,6 +107,8 @@ func (c Config) validate() error {
 	switch {
 	case c.Binary == "" || c.Dir == "":
 		return fmt.Errorf("torture: no binary or no folder")
+	case c.Network != "" && c.Network != Proxies && c.Network != Namespaces:
+		return fmt.Errorf("torture: no network %q", c.Network)
 	case c.has(Renew) && !c.Secure:
 		return fmt.Errorf("torture: %s is for secure clusters", Renew)
 	case c.Members < 1 || c.Writers < 1 || c.Keys < 10 || c.Rounds < 0 || c.For < 0 || c.Rounds == 0 && c.For == 0 || c.Length <= 0 || c.Watchers < 0:

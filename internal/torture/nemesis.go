@@ -36,7 +36,7 @@ const (
 // rig is what is tortured, and the tools for it.
 type rig struct {
 	cluster  *proc.Cluster
-	network  *network
+	network  network
 	disks    *disks
 	observer *observer
 	journal  *journal

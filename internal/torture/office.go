@@ -36,17 +36,16 @@ func secureArgs(c Config) []string {
 // files, which are replaced while they run; clients ask the office at each handshake. Methods may be called from
 // several goroutines.
 type office struct {
-	mu        sync.Mutex
-	issuer    *pki.Authority
-	founded   int
-	trusted   []*pki.Authority // by members and clients, oldest first; the issuer is among them
-	revoked   []*x509.Certificate
-	clients   map[string]*tls.Certificate // by common name
-	addresses []string
+	mu      sync.Mutex
+	issuer  *pki.Authority
+	founded int
+	trusted []*pki.Authority // by members and clients, oldest first; the issuer is among them
+	revoked []*x509.Certificate
+	clients map[string]*tls.Certificate // by common name
 }
 
 func newOffice() (*office, error) {
-	o := &office{clients: map[string]*tls.Certificate{}, addresses: []string{"127.0.0.1", "localhost"}}
+	o := &office{clients: map[string]*tls.Certificate{}}
 	return o, o.found()
 }
 
@@ -82,9 +81,10 @@ func (o *office) furnish(m *proc.Member, fresh bool) error {
 	if err := o.writeTrust(dir); err != nil || !fresh {
 		return err
 	}
+	hosts := []string{m.Host(), "localhost"}
 	for name, r := range map[string]pki.Request{
-		"server": {CommonName: "server", Hosts: o.addresses, Server: true},
-		"peer":   {CommonName: "peer", Hosts: o.addresses, Server: true, Client: true},
+		"server": {CommonName: "server", Hosts: hosts, Server: true},
+		"peer":   {CommonName: "peer", Hosts: hosts, Server: true, Client: true},
 	} {
 		r.Valid = certificateLife
 		pair, err := o.issuer.Issue(r, time.Now())

@@ -77,6 +77,9 @@ func (c Config) Command() string {
 		faults = append(faults, string(f))
 	}
 	words = append(words, "--faults "+strings.Join(faults, ","))
+	if c.Network != "" {
+		words = append(words, fmt.Sprintf("--network %s", c.Network))
+	}
 	if c.Secure {
 		words = append(words, "--secure")
 	}

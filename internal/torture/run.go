@@ -59,9 +59,13 @@ type torture struct {
 // begin starts the cluster with all that stands around it.
 func begin(ctx context.Context, c Config) (*torture, error) {
 	t := &torture{config: c, start: time.Now()}
-	t.rig = &rig{network: newNetwork(), disks: newDisks(), journal: &journal{now: t.now}}
+	t.rig = &rig{disks: newDisks(), journal: &journal{now: t.now}}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	var err error
+	if t.rig.network, err = newNetwork(c); err != nil {
+		return nil, err
+	}
 	if err := t.startCluster(ctx); err != nil {
 		t.rig.network.close()
 		return nil, err
@@ -80,7 +84,7 @@ func (t *torture) startCluster(ctx context.Context) (err error) {
 	c := t.config
 	args, env := testDiskArgs(c)
 	args = slices.Concat(args, churnArgs(c), secureArgs(c), c.Args)
-	o := proc.Options{Binary: c.Binary, Members: c.Members, Dir: c.Dir, Args: args, Env: env, PeerURL: t.rig.network.add}
+	o := proc.Options{Binary: c.Binary, Members: c.Members, Dir: c.Dir, Args: args, Env: env}
 	if c.Secure {
 		o.Scheme = "https"
 		if t.rig.office, err = newOffice(); err != nil {
@@ -89,13 +93,13 @@ func (t *torture) startCluster(ctx context.Context) (err error) {
 	}
 	var unfurnished error
 	o.Prepare = func(members []*proc.Member) {
-		t.rig.network.own(members)
 		for _, m := range members {
 			if c.Secure {
 				unfurnished = errors.Join(unfurnished, t.rig.office.furnish(m, true))
 			}
 		}
 	}
+	t.rig.network.lay(&o)
 	t.rig.cluster, err = proc.Start(ctx, o)
 	return errors.Join(unfurnished, err)
 }

@@ -95,7 +95,7 @@ func (w *weather) cutOff(ctx context.Context) error {
 		ds = append(ds, direction{v, other}, direction{other, v})
 	}
 	// Whom the kernel can't name is cut, too: where callers can't be told, all that come in are of that kind.
-	ds = append(ds, direction{-1, v}, direction{v, -1})
+	ds = append(ds, direction{untold, v}, direction{v, untold})
 	return w.cut(ctx, cutOff, "both ways", []int{v}, ds...)
 }
 

@@ -76,8 +76,8 @@ var (
 	back  = there.back()
 )
 
-func testNetwork(t *testing.T) (*network, string) {
-	n := newNetwork()
+func testProxies(t *testing.T) (*proxies, string) {
+	n := newProxies()
 	url, err := n.add(echo(t))
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func testNetwork(t *testing.T) (*network, string) {
 
 func TestCutHoldsBytes(t *testing.T) {
 	for _, d := range []direction{there, back} {
-		n, url := testNetwork(t)
+		n, url := testProxies(t)
 		c := call(t, url)
 		c.wantEcho("before")
 		n.setCut(true, false, d)
@@ -104,7 +104,7 @@ func TestCutHoldsBytes(t *testing.T) {
 }
 
 func TestDelay(t *testing.T) {
-	n, url := testNetwork(t)
+	n, url := testProxies(t)
 	c := call(t, url)
 	c.wantEcho("before")
 	n.setDelay(60*time.Millisecond, there)
@@ -123,7 +123,7 @@ func TestDelay(t *testing.T) {
 }
 
 func TestSeverResets(t *testing.T) {
-	n, url := testNetwork(t)
+	n, url := testProxies(t)
 	c := call(t, url)
 	c.wantEcho("before")
 	n.setCut(true, true, back)
@@ -140,7 +140,7 @@ func TestSeverResets(t *testing.T) {
 
 // TestDownRefuses: a member that was killed must look like it: its peers find out by being refused.
 func TestDownRefuses(t *testing.T) {
-	n, url := testNetwork(t)
+	n, url := testProxies(t)
 	n.down(0)
 	_, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 	if !errors.Is(err, syscall.ECONNREFUSED) {
@@ -153,7 +153,7 @@ func TestDownRefuses(t *testing.T) {
 }
 
 func TestSocketOwner(t *testing.T) {
-	_, url := testNetwork(t)
+	_, url := testProxies(t)
 	c := call(t, url)
 	c.wantEcho("x")
 	from, to := c.c.LocalAddr().(*net.TCPAddr).Port, c.c.RemoteAddr().(*net.TCPAddr).Port
