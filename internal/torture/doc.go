@@ -28,9 +28,16 @@
 //   - Power loss: the server is started with --test-disk=powerloss (internal/disk/testdisk). It keeps in its own
 //     memory what it did not sync, so that SIGKILL loses it, and a sync that the kill interrupts is torn.
 //   - Disks: the same wrapper reads a control file, in which disks.go says slow, stalled, failing or full.
-//   - Links: each member advertises a TCP proxy of this process (network.go). It holds bytes back, delivers them
-//     late or breaks connections, for each direction between two members. Network namespaces would cut more like a
-//     cable does, but need root and one more address for each member; what raft sees is the same.
+//   - Links: with namespaces (namespaces_linux.go) each member's process has a network namespace and an address of its
+//     own, and router.go, in this process, carries packets between them. What a cut direction carries vanishes, and
+//     nobody is told: TCP sends it again, later and later, dials wait for an answer, the end of a killed process is
+//     not heard. Clients reach every member all the time.
+//   - Links, without the rights that this takes: each member advertises a TCP proxy of this process (proxies.go). It
+//     holds bytes back, delivers them late or breaks connections, for each direction between two members. But a proxy
+//     accepts connections and acknowledges bytes on behalf of a member that is cut off, and hands over all that it
+//     held as soon as the cut is mended, so TCP never has to find out anything.
+//
+// Both keep the same conditions (condition.go) for the same directions, so a seed's faults are the same.
 //
 // # A secure cluster
 //
@@ -41,8 +48,10 @@
 // open no door. Permissions change, too, so that everybody logs in anew.
 //
 // The files in order: config.go, run.go and round.go; clients.go, office.go and users.go say who connects, and how;
-// writer.go and watcher.go make histories; nemesis.go, churn.go, turns.go, renew.go, weather.go, network.go and
-// disks.go spoil; observer.go sees who leads; evidence.go, check.go and judge.go judge; report.go tells.
+// writer.go and watcher.go make histories; nemesis.go, churn.go, turns.go, renew.go, weather.go and disks.go spoil;
+// network.go and condition.go say what links are, proxies.go, or namespaces_linux.go, device_linux.go, router.go and
+// segment.go, what they are made of; observer.go sees who leads; evidence.go, check.go and judge.go judge; report.go
+// tells.
 //
 // # What it cannot find
 //

@@ -32,8 +32,8 @@ type namespaces struct {
 }
 
 // newNamespaces makes namespaces for so many members, in the first subnet that nobody has.
-func newNamespaces(members int) (n *namespaces, err error) {
-	n = &namespaces{}
+func newNamespaces(members int) (_ *namespaces, err error) {
+	n := &namespaces{}
 	var devices []io.ReadWriteCloser
 	defer func() {
 		if err != nil {

@@ -10,10 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // silence is how long a test listens for what must not come.
@@ -211,6 +214,26 @@ func TestManyBytes(t *testing.T) {
 	go c.say(line)
 	if got, err := c.hear(20 * time.Second); got != line {
 		t.Errorf("heard %d bytes, %v, want %d", len(got), err, len(line))
+	}
+}
+
+// TestNamespacesTakeRights: who lacks them is told what to do.
+func TestNamespacesTakeRights(t *testing.T) {
+	runtime.LockOSThread() // for good: the thread, which has given up its rights, ends with the test
+	header, none := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, [2]unix.CapUserData{}
+	if err := unix.Capset(&header, &none[0]); err != nil {
+		t.Fatal(err)
+	}
+	n, err := newNamespaces(1)
+	if err == nil {
+		n.close()
+		t.Fatal("a thread without rights made a network")
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		t.Skip(err)
+	}
+	if !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), "sudo") || !strings.Contains(err.Error(), "--network proxy") {
+		t.Error(err)
 	}
 }
 
