@@ -15,8 +15,9 @@ import (
 var testNets = netip.MustParsePrefix("198.18.0.0/15")
 
 const (
-	subnetBits  = 28 // this process and up to 13 members
-	subnetTries = 20
+	subnetBits    = 28
+	subnetMembers = 1<<(32-subnetBits) - 3 // besides this process, and the first and last address, which are nobody's
+	subnetTries   = 20
 )
 
 // freeSubnet finds one in which this machine has no address.

@@ -33,6 +33,9 @@ type namespaces struct {
 
 // newNamespaces makes namespaces for so many members, in the first subnet that nobody has.
 func newNamespaces(members int) (_ *namespaces, err error) {
+	if members > subnetMembers {
+		return nil, fmt.Errorf("torture: a network of namespaces has room for %d members, not %d", subnetMembers, members)
+	}
 	n := &namespaces{}
 	var devices []io.ReadWriteCloser
 	defer func() {

@@ -293,6 +293,33 @@ func TestNamespacesLeaveNothing(t *testing.T) {
 	}
 }
 
+// TestTooManyMembers have no addresses.
+func TestTooManyMembers(t *testing.T) {
+	if _, err := newNamespaces(subnetMembers + 1); err == nil || errors.Is(err, os.ErrPermission) {
+		t.Error(err)
+	}
+}
+
+// TestSecureInNamespaces: a secure cluster lives through silent cuts, kills and new certificates, for which each
+// member's own address must be in its certificate.
+func TestSecureInNamespaces(t *testing.T) {
+	testNamespaces(t) // or the reason why not
+	c := secureConfig(t)
+	c.Network, c.Faults, c.Length = Namespaces, []Fault{Cut, Delay, Kill, Renew}, 8*time.Second
+	result, err := Run(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !result.OK() {
+		t.Fatalf("%v: %s", result.Class, result.Reason)
+	}
+	round := result.Rounds[0]
+	t.Log(round)
+	if f := round.Faults; f[cutOff]+f[cutOneWay]+f[cutPair] == 0 || round.Elections == 0 || round.Tally.OK < 500 {
+		t.Errorf("too little happened to mean anything: %v, %v", round, f)
+	}
+}
+
 // killedVariable tells the test binary to be a run that is killed.
 const killedVariable = "HOLDFAST_TEST_NAMESPACES"
 
