@@ -75,3 +75,14 @@ func (w *World) durableText(c *raft.Configuration) string {
 	}
 	return text
 }
+
+// checkSynced is R7 where it begins: when the log calls a write durable, the
+// power can take nothing that it wrote. The shadow takes the log's word; that the
+// word is true is asked of the disk at once, not only when the power is gone.
+func (n *Node) checkSynced(write raft.Write) {
+	for _, name := range n.disk.written {
+		if left := n.fs.Unsynced(name); left > 0 {
+			n.w.unsafe("R7 durable is synced", uint8(n.id), "the log says that write %d is durable; the power could still take %d writes or names of %s", write, left, name)
+		}
+	}
+}

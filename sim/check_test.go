@@ -241,6 +241,14 @@ func TestChecksSee(t *testing.T) {
 			w.nodes[0].checkDisowned(told)
 		}},
 		"a version of super that the power has taken": {"S1", func(w *World) { w.nodes[0].checkSuper(1 << 40) }},
+		"a write that is called durable and was not synced": {"R7", func(w *World) {
+			n := w.nodes[0]
+			n.disk.written = []string{"data/unsynced.wal"}
+			if _, err := n.fs.Create("data/unsynced.wal"); err != nil {
+				t.Fatal(err)
+			}
+			n.checkSynced(7)
+		}},
 		"a process that stops without a cause": {"S1", func(w *World) {
 			w.nodes[0].gaveUp(disk.ErrIO)
 		}},

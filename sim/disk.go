@@ -81,6 +81,10 @@ type diskState struct {
 	poisoned map[string]bool
 	hang     bool // the next sync of the log does not return
 	hung     bool // it has not
+
+	// written names the files that the log actor wrote in its turn, while it lasts.
+	written []string
+	logging bool
 }
 
 // inject is asked about every operation of this machine's disk.
@@ -96,6 +100,10 @@ func (n *Node) inject(op disk.Op) disk.Fault {
 		}
 	}
 	switch op.Kind {
+	case disk.OpWrite:
+		if d.logging && isLog(op) {
+			d.written = append(d.written, op.Name)
+		}
 	case disk.OpSync:
 		n.checkSync(op)
 	case disk.OpRemove:

@@ -24,6 +24,7 @@ func (n *Node) before(a *actor, batch []replica.Event) turnInfo {
 		t.refused = refusals(batch)
 		n.noteUnread(batch)
 	case replica.ToLog:
+		n.disk.logging, n.disk.written = true, n.disk.written[:0]
 		for _, ev := range batch {
 			if p := replica.PersistOf(ev); p != nil {
 				t.persist = append(t.persist, p)
@@ -61,6 +62,7 @@ func (n *Node) syncMicros() int64 {
 // after checks what a turn did; false if the process ended during it,
 // or will never hear of its end.
 func (n *Node) after(a *actor, t turnInfo, batch []replica.Event, out *replica.Output) bool {
+	n.disk.logging = false
 	if n.diskStopped() {
 		n.crashAtDisk("the " + actorNames[a.id] + " actor")
 		return false
@@ -90,6 +92,7 @@ func (n *Node) afterLog(out *replica.Output) {
 		if !ok {
 			continue
 		}
+		n.checkSynced(done.Write)
 		for _, p := range n.shadow.finish(done.Write) {
 			n.w.elected.voted(n, p.HardState)
 		}

@@ -107,6 +107,22 @@ func (m *Mem) Used() int64 {
 	return m.used
 }
 
+// Unsynced counts what a power loss could still take of a file: writes, and the
+// name itself.
+func (m *Mem) Unsynced(name string) (n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if node := m.names[name]; node != nil {
+		n = len(node.pending)
+	}
+	for _, c := range m.changes {
+		if c.new == name {
+			n++
+		}
+	}
+	return n
+}
+
 // do runs one operation: asks the injector, carries it out, tells the tracer.
 func (m *Mem) do(op Op, run func(Fault) error) error {
 	m.mu.Lock()
