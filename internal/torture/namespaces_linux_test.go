@@ -199,10 +199,14 @@ func TestNamespacesDelay(t *testing.T) {
 		t.Errorf("there and back in %v", took)
 	}
 	n.heal()
-	begin = time.Now()
-	c.wantEcho("soon")
-	if took := time.Since(begin); took > 100*time.Millisecond {
-		t.Errorf("still slow: %v", took)
+	least := time.Hour
+	for range 10 { // a busy machine may be late, but not each time
+		begin = time.Now()
+		c.wantEcho("soon")
+		least = min(least, time.Since(begin))
+	}
+	if least >= 120*time.Millisecond {
+		t.Errorf("still slow: %v", least)
 	}
 }
 
