@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -47,16 +46,7 @@ func (n *namespaces) serve(t *testing.T, member int) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() { _, _ = io.Copy(c, c); c.Close() }()
-		}
-	}()
+	echoOn(t, l)
 	return l.Addr().String()
 }
 
@@ -310,14 +300,7 @@ func TestSecureInNamespaces(t *testing.T) {
 	testNamespaces(t) // or the reason why not
 	c := secureConfig(t)
 	c.Network, c.Faults, c.Length = Namespaces, []Fault{Cut, Delay, Kill, Renew}, 8*time.Second
-	result, err := Run(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !result.OK() {
-		t.Fatalf("%v: %s", result.Class, result.Reason)
-	}
-	round := result.Rounds[0]
+	round := passes(t, c).Rounds[0]
 	t.Log(round)
 	if f := round.Faults; f[cutOff]+f[cutOneWay]+f[cutPair] == 0 || round.Elections == 0 || round.Tally.OK < 500 {
 		t.Errorf("too little happened to mean anything: %v, %v", round, f)

@@ -18,6 +18,12 @@ func echo(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	echoOn(t, l)
+	return "http://" + l.Addr().String()
+}
+
+// echoOn says to each who calls what he says, until the test ends.
+func echoOn(t *testing.T, l net.Listener) {
 	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
@@ -28,7 +34,6 @@ func echo(t *testing.T) string {
 			go func() { _, _ = io.Copy(c, c); c.Close() }()
 		}
 	}()
-	return "http://" + l.Addr().String()
 }
 
 type caller struct {

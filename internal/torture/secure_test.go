@@ -32,13 +32,7 @@ func TestSecure(t *testing.T) {
 	if os.Getenv(proc.BinaryVariable) != "" { // etcd reads its authorities once
 		c.Faults, want = []Fault{Roll, Rebuild}, want[:2]
 	}
-	result, err := Run(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !result.OK() {
-		t.Fatalf("%v: %s", result.Class, result.Reason)
-	}
+	result := passes(t, c)
 	round := result.Rounds[0]
 	t.Log(round)
 	for _, e := range result.Events {

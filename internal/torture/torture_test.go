@@ -24,13 +24,7 @@ func TestTorture(t *testing.T) {
 	if c.Binary, err = proc.ServerUnderTest(t.Context(), c.Dir); err != nil {
 		t.Fatal(err)
 	}
-	result, err := Run(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !result.OK() {
-		t.Fatalf("%v: %s", result.Class, result.Reason)
-	}
+	result := passes(t, c)
 	round := result.Rounds[0]
 	if f := round.Faults; f.Total() < 5 || f[killOne]+f[killLeader]+f[killMajority]+f[killCluster] == 0 {
 		t.Errorf("too few faults to mean anything: %+v", f)
@@ -39,6 +33,19 @@ func TestTorture(t *testing.T) {
 		t.Errorf("too little happened to mean anything: %v", round)
 	}
 	checkReport(t, c.KeepDir, result)
+}
+
+// passes runs a cluster that has to stand it.
+func passes(t *testing.T, c Config) Result {
+	t.Helper()
+	result, err := Run(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !result.OK() {
+		t.Fatalf("%v: %s", result.Class, result.Reason)
+	}
+	return result
 }
 
 // checkReport: the page and the figures are there and say what the result says.
